@@ -1,0 +1,104 @@
+"""dltrader: deep-reinforcement-learning traders on backtrader.
+
+    bars = dltrader.load_bars("sample:AAPL")
+    run = dltrader.train("ppo_attention")
+    result = dltrader.backtest(run.policy(), bars, config=run.config)
+    result.plot()
+
+The public names load on first use: `import dltrader` alone loads no torch, no backtrader and no matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dltrader.envs import register as _register_environments
+
+if TYPE_CHECKING:
+    from dltrader.agents import AGENTS, BASELINES
+    from dltrader.data import SOURCES, fingerprint, load_bars, split_bars, validate_bars
+    from dltrader.envs.actions import ACTIONS
+    from dltrader.envs.broker import make_cerebro
+    from dltrader.envs.cerebro import TradingEnv
+    from dltrader.envs.contract import Costs, EnvConfig
+    from dltrader.envs.rewards import REWARDS
+    from dltrader.envs.strategy import PolicyStrategy
+    from dltrader.evaluation.backtest import backtest
+    from dltrader.evaluation.result import BacktestResult
+    from dltrader.features import FEATURES, Pipeline
+    from dltrader.nn import EXTRACTORS
+    from dltrader.plotting import plot_training
+    from dltrader.runs import ExperimentConfig, Run
+    from dltrader.workflows.train import train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ACTIONS": "envs.actions",
+    "AGENTS": "agents",
+    "BASELINES": "agents",
+    "EXTRACTORS": "nn",
+    "FEATURES": "features",
+    "REWARDS": "envs.rewards",
+    "SOURCES": "data",
+    "BacktestResult": "evaluation.result",
+    "Costs": "envs.contract",
+    "EnvConfig": "envs.contract",
+    "ExperimentConfig": "runs",
+    "Pipeline": "features",
+    "PolicyStrategy": "envs.strategy",
+    "Run": "runs",
+    "TradingEnv": "envs.cerebro",
+    "backtest": "evaluation.backtest",
+    "fingerprint": "data",
+    "load_bars": "data",
+    "make_cerebro": "envs.broker",
+    "plot_training": "plotting",
+    "split_bars": "data",
+    "train": "workflows.train",
+    "validate_bars": "data",
+}
+
+__all__ = [
+    "ACTIONS",
+    "AGENTS",
+    "BASELINES",
+    "EXTRACTORS",
+    "FEATURES",
+    "REWARDS",
+    "SOURCES",
+    "BacktestResult",
+    "Costs",
+    "EnvConfig",
+    "ExperimentConfig",
+    "Pipeline",
+    "PolicyStrategy",
+    "Run",
+    "TradingEnv",
+    "__version__",
+    "backtest",
+    "fingerprint",
+    "load_bars",
+    "make_cerebro",
+    "plot_training",
+    "split_bars",
+    "train",
+    "validate_bars",
+]
+
+_register_environments()
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, loaded on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dltrader' has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """All public names, loaded or not."""
+    return __all__

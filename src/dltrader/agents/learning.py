@@ -1,0 +1,142 @@
+"""Learning: one algorithm on several environments, reported on after every rollout."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import torch
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger, configure
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+from dltrader.agents.config import AgentConfig
+from dltrader.envs.rewards import RUIN_FRACTION
+from dltrader.errors import ConfigError
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.policies import BasePolicy
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How training stands after a rollout and the update that followed it; nan where there is nothing to say yet.
+
+    Attributes:
+        steps: Bars stepped so far, over all environments.
+        bars_per_second: Bars stepped since the start per second, learning included.
+        episode_growth: Mean log growth of equity over the episodes that ended since the rollout before.
+        policy_entropy: Mean entropy of the action distribution in the last update, nats.
+        value_loss: Mean squared error of the value in the last update, in units of the scaled reward.
+        learning_rate: Step size of the last update.
+        network: The policy's network as it is now.
+    """
+
+    steps: int
+    bars_per_second: float
+    episode_growth: float
+    policy_entropy: float
+    value_loss: float
+    learning_rate: float
+    network: BasePolicy = field(repr=False)
+
+
+def learn(
+    agent: AgentConfig,
+    environments: Sequence[Callable[[], gymnasium.Env[Any, Any]]],
+    *,
+    total_timesteps: int,
+    seed: int,
+    device: str = "cpu",
+    tensorboard: Path | None = None,
+    on_rollout: Callable[[Rollout], None] = lambda _: None,
+) -> BasePolicy:
+    """Train an agent and return its network.
+
+    The same seed gives the same weights on the same machine: environments are stepped in turn in this process, and torch
+    runs in one thread, which small networks prefer anyway.
+
+    Args:
+        agent: What learns.
+        environments: Makers of the environments, stepped side by side.
+        total_timesteps: Bars to step, over all environments; rounded up to whole rollouts.
+        seed: Of weights, actions and episodes.
+        device: "cpu", "cuda" or "auto".
+        tensorboard: A folder for TensorBoard's files.
+        on_rollout: Called after every rollout; what it raises ends the training.
+
+    Raises:
+        ConfigError: The configuration does not fit, or there is no such device.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError(f"train.device is {device}, but torch finds no CUDA device here; set it to cpu or auto")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    # Rewards of one bar are a hundredth or less: scaled to unit size, the value's gradient is of use.
+    env = VecNormalize(DummyVecEnv(list(environments)), norm_obs=False, norm_reward=True, gamma=_gamma(agent))
+    try:
+        learner = agent.learner(env, seed=seed, device=device)
+        learner.set_logger(_logger(tensorboard))
+        learner.learn(total_timesteps, callback=_Reporter(on_rollout))
+        return learner.policy
+    finally:
+        env.close()
+        torch.set_num_threads(threads)
+
+
+class _Reporter(BaseCallback):
+    """Turns what Stable-Baselines3 knows after a rollout into a `Rollout`."""
+
+    def __init__(self, on_rollout: Callable[[Rollout], None]) -> None:
+        super().__init__()
+        self._on_rollout = on_rollout
+        self._growths: list[float] = []
+        self._started = time.monotonic()
+
+    def _on_training_start(self) -> None:
+        self._started = time.monotonic()
+
+    def _on_step(self) -> bool:
+        lanes = zip(self.locals["dones"], self.locals["infos"], self.training_env.reset_infos, strict=True)
+        for done, end, start in lanes:
+            if done:
+                self._growths.append(math.log(max(end["equity"] / start["equity"], RUIN_FRACTION)))
+        return True
+
+    def _on_rollout_start(self) -> None:
+        if self.num_timesteps > 0:  # what came before the first rollout is nothing
+            self._report()
+
+    def _on_training_end(self) -> None:
+        self._report()
+
+    def _report(self) -> None:
+        logged = self.logger.name_to_value
+        seconds = time.monotonic() - self._started
+        growths, self._growths = self._growths, []
+        self._on_rollout(
+            Rollout(
+                steps=self.num_timesteps,
+                bars_per_second=self.num_timesteps / seconds if seconds > 0 else math.nan,
+                episode_growth=sum(growths) / len(growths) if growths else math.nan,
+                policy_entropy=-float(logged.get("train/entropy_loss", math.nan)),
+                value_loss=float(logged.get("train/value_loss", math.nan)),
+                learning_rate=float(logged.get("train/learning_rate", math.nan)),
+                network=self.model.policy,
+            )
+        )
+
+
+def _gamma(agent: AgentConfig) -> float:
+    return float(getattr(agent, "gamma", 0.99))
+
+
+def _logger(tensorboard: Path | None) -> Logger:
+    if tensorboard is None:
+        return Logger(folder=None, output_formats=[])
+    return configure(str(tensorboard), ["tensorboard"])

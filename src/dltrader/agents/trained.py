@@ -1,0 +1,119 @@
+"""A trained policy: the network, and all it needs to trade bars that it has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from dltrader.agents.config import AgentConfig
+from dltrader.envs.contract import EnvConfig, observation_space
+from dltrader.errors import BundleError
+from dltrader.features import FittedPipeline
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.policies import BasePolicy
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedPolicy:
+    """Decides what the learner that made it would decide.
+
+    Attributes:
+        agent: The configuration that builds the network.
+        env_config: The environment it was trained in.
+        pipeline: Computes its features, with the scaling fitted in training.
+        instruments: Names of the instruments it was trained on; it trades any others, but as many.
+        network: Actor and critic.
+    """
+
+    agent: AgentConfig
+    env_config: EnvConfig
+    pipeline: FittedPipeline
+    instruments: tuple[str, ...]
+    network: BasePolicy
+
+    @classmethod
+    def build(
+        cls,
+        agent: AgentConfig,
+        env_config: EnvConfig,
+        pipeline: FittedPipeline,
+        instruments: tuple[str, ...],
+        weights: Mapping[str, torch.Tensor],
+    ) -> TrainedPolicy:
+        """Build the network and load its weights.
+
+        Raises:
+            BundleError: The weights are not those of this network.
+        """
+        network = agent.network(*_spaces(env_config, pipeline, len(instruments)))
+        expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+        if expected != found:
+            name = next(name for name in sorted(expected | found) if expected.get(name) != found.get(name))
+            raise BundleError(
+                f"the weights do not fit the network: {name} should have shape {expected.get(name, 'no such tensor')}, "
+                f"found {found.get(name, 'no such tensor')}"
+            )
+        network.load_state_dict(dict(weights))
+        network.set_training_mode(False)
+        return cls(agent, env_config, pipeline, instruments, network)
+
+    @property
+    def name(self) -> str:
+        """For titles and tables."""
+        return f"{self.agent.name} ({self.agent.extractor.name})"
+
+    @property
+    def observation_space(self) -> spaces.Space[Any]:
+        """What it can observe."""
+        return self.network.observation_space
+
+    @property
+    def action_space(self) -> spaces.Space[Any]:
+        """What it may do."""
+        return self.network.action_space
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = False,  # noqa: FBT001, FBT002 - Stable-Baselines3's signature
+    ) -> tuple[Any, Any]:
+        """The action for one observation or a batch, as `dltrader.agents.Policy` says.
+
+        Raises:
+            BundleError: The observation is not of the shape that the policy was trained on.
+        """
+        for key, space in self.network.observation_space.spaces.items():  # type: ignore[attr-defined]
+            found = np.shape(observation[key]) if key in observation else None
+            if found is None or found[-len(space.shape) :] != space.shape:
+                raise BundleError(
+                    f"the policy observes {key!r} of shape {space.shape}, was given "
+                    f"{'none' if found is None else found}; use the environment, features and instruments of its run"
+                )
+        action, state = self.network.predict(observation, state, episode_start, deterministic)
+        return action, state
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy of all tensors of the network, on the CPU."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
+
+def _spaces(
+    config: EnvConfig, pipeline: FittedPipeline, n_instruments: int
+) -> tuple[spaces.Dict, spaces.Space[Any]]:
+    observed = observation_space(
+        config.window_bars,
+        len(pipeline.names) * n_instruments,
+        n_instruments,
+        clip=pipeline.clip,
+        leverage=config.leverage,
+    )
+    return observed, config.action_space(n_instruments)

@@ -1,0 +1,118 @@
+"""The verbs of `dltrader`. Each imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import dltrader
+from dltrader.cli import bench, data
+from dltrader.config import parse_overrides
+from dltrader.errors import ConfigError
+
+app = typer.Typer(
+    help="Deep-reinforcement-learning traders on backtrader.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(bench.app, name="bench")
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+def _version(*, show: bool) -> None:
+    if show:
+        typer.echo(f"dltrader {dltrader.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    *,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(help="A Python module to import first, which registers features, rewards or sources of yours."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda show: _version(show=show), is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Deep-reinforcement-learning traders on backtrader."""
+    del version
+    for module in plugin or []:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ConfigError(f"cannot import the plugin {module!r}: {error}") from None
+
+
+@app.command(
+    epilog="Examples:  dltrader train ppo_attention   |   "
+    "dltrader train configs/ppo_lstm.yaml train.total_timesteps=50000 data.bars=csv:prices.csv --out runs/mine"
+)
+def train(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Dotted keys with new values.")
+    ] = None,
+    *,
+    out: Annotated[Path | None, typer.Option(help="The run folder; by default a new one below runs/.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
+) -> None:
+    """Train a policy; Ctrl-C ends early and leaves a run that can be loaded."""
+    from dltrader.cli.tables import print_run
+    from dltrader.workflows.train import train as train_run
+
+    print_run(train_run(config, parse_overrides(overrides or []), out=out, progress=not quiet))
+
+
+@app.command(
+    epilog="Examples:  dltrader backtest runs/demo   |   dltrader backtest runs/demo --bars sample:IBM --start 2010-01-01"
+)
+def backtest(
+    run: RunFolder,
+    *,
+    bars: Annotated[str | None, typer.Option(help="A source URI; by default the run's own test bars.")] = None,
+    start: Annotated[str | None, typer.Option(help="No decision before this date.")] = None,
+    end: Annotated[str | None, typer.Option(help="No bar after this date.")] = None,
+    policy: Annotated[str, typer.Option(help="best, final, or the number of a checkpoint.")] = "best",
+) -> None:
+    """Backtest a run's policy in Cerebro, beside buy-and-hold at the same costs."""
+    from dltrader.cli.tables import print_backtest
+    from dltrader.runs import Run
+    from dltrader.workflows.backtest import backtest_run
+
+    which = int(policy) if policy.isdigit() else policy
+    print_backtest(backtest_run(Run.open(run), bars=bars, start=start, end=end, which=which))
+
+
+@app.command(epilog="Example:  dltrader plot runs/demo --out images")
+def plot(
+    run: RunFolder,
+    *,
+    out: Annotated[Path | None, typer.Option(help="A folder; by default plots/ in the run.")] = None,
+    suffix: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
+) -> None:
+    """Draw a run's backtest on its test bars, and its learning curves."""
+    from dltrader.runs import Run
+    from dltrader.workflows.plot import plot_run
+
+    for file in plot_run(Run.open(run), out, suffix=suffix):
+        typer.echo(file)
+
+
+@app.command(epilog="Example:  dltrader runs")
+def runs(
+    folder: Annotated[Path, typer.Argument(help="Where the runs are.")] = Path("runs"),
+) -> None:
+    """List the runs in a folder."""
+    from dltrader.cli.tables import print_runs
+    from dltrader.runs import Run
+
+    print_runs(folder, Run.all_in(folder))

@@ -1,0 +1,115 @@
+"""What the commands print: rich tables, percent where people read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from dltrader.data import fingerprint
+
+if TYPE_CHECKING:
+    from dltrader.benchmarks.env_speed import EnvSpeed
+    from dltrader.evaluation.result import BacktestResult
+    from dltrader.runs import Run
+
+PERCENT = {
+    "total_return", "annual_return", "annual_volatility", "max_drawdown", "win_rate", "exposure",
+}  # fmt: skip
+WHOLE = {"max_drawdown_bars", "trades", "commission"}
+
+
+def print_run(run: Run) -> None:
+    """Where a training ended, and what to type next."""
+    manifest = run.manifest
+    best = manifest["best"]
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{run.path}: {manifest['status']}", style="bold")
+    if best is not None:
+        growth = best["validation_growth"]
+        console.print(f"best on the validation bars: after {best['steps']:,} bars, log growth {growth:+.4f}")
+    console.print(f"next: dltrader backtest {run.path}")
+
+
+def print_backtest(result: BacktestResult) -> None:
+    """The metrics of a policy beside buy-and-hold's."""
+    index = result.equity.index
+    table = Table(
+        title=f"{', '.join(result.bars)}, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, {len(index) - 1:,} bars",
+        title_justify="left",
+    )
+    table.add_column("")
+    table.add_column(result.policy, justify="right")
+    held = result.benchmark.metrics if result.benchmark else {}
+    if held:
+        table.add_column("buy and hold", justify="right")
+    for name, value in result.metrics.items():
+        cells = [format_metric(name, value)] + ([format_metric(name, held[name])] if held else [])
+        table.add_row(name.replace("_", " "), *cells)
+    console = Console()
+    console.print(table)
+    if len(result.rejections):
+        console.print(f"{len(result.rejections)} order(s) refused by the broker")
+
+
+def print_runs(folder: Path, runs: Sequence[Run]) -> None:
+    """One line a run."""
+    if not runs:
+        Console().print(f"no runs in {folder}; make one with: dltrader train ppo_mlp")
+        return
+    table = Table("run", "status", "bars", "data", "agent", "validation growth", "test return", "buy and hold")
+    for run in runs:
+        manifest, metrics = run.manifest, run.metrics
+        best = manifest["best"]
+        table.add_row(
+            str(run.path),
+            manifest["status"],
+            f"{manifest['checkpoints'][-1]['steps']:,}" if manifest["checkpoints"] else "0",
+            str(run.config.data.bars),
+            f"{run.config.agent.name} ({run.config.agent.extractor.name})",
+            f"{best['validation_growth']:+.3f}" if best else "",
+            *(
+                format_metric("total_return", metrics[who]["total_return"]) if metrics else ""
+                for who in ("metrics", "buy_and_hold")
+            ),
+        )
+    Console().print(table)
+
+
+def print_bars(uri: str, bars: pd.DataFrame) -> None:
+    """The first and last bars, their span and their fingerprint."""
+    table = Table("time", *bars.columns, title=uri, title_justify="left")
+    for i in [*range(min(3, len(bars))), *range(max(3, len(bars) - 3), len(bars))]:
+        row = bars.iloc[i]
+        cells = [f"{value:,.0f}" if name == "volume" else f"{value:,.6g}" for name, value in row.items()]
+        table.add_row(f"{bars.index[i]:%Y-%m-%d %H:%M}", *cells)
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"{len(bars):,} bars, {bars.index[0]:%Y-%m-%d %H:%M} to {bars.index[-1]:%Y-%m-%d %H:%M} UTC")
+    console.print(f"sha256 {fingerprint(bars)}")
+
+
+def print_env_speed(speed: EnvSpeed) -> None:
+    """Medians of the benchmark, and their ratios."""
+    table = Table("", "bare Cerebro", "TradingEnv", "ratio", title=f"bars/s, {speed.bars:,} bars", title_justify="left")
+    for label, (bare, env) in {"no orders": speed.quiet, "an order on every bar": speed.busy}.items():
+        table.add_row(label, f"{bare:,.0f}", f"{env:,.0f}", f"{env / bare:.2f}")
+    console = Console()
+    console.print(table)
+    console.print(f"reset after the first: {speed.reset_ms:.2f} ms; medians of {speed.repeats} interleaved repeats")
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """A metric as people read it; nothing where it is undefined."""
+    if value is None or math.isnan(value):
+        return "–"
+    if name in PERCENT:
+        return f"{100 * value:.1f} %"
+    return f"{value:,.0f}" if name in WHOLE else f"{value:.2f}"
+
+

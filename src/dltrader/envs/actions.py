@@ -1,0 +1,195 @@
+"""Action schemes: what an agent's action asks of its exposure.
+
+An exposure is a position's value as a fraction of equity: 1 is fully long, -1 fully short. With n instruments a level
+of 1 asks for 1/n of equity in each, so that all together stay within what one instrument would use. A scheme turns an
+action and the exposures asked for last into the exposures asked for now; what orders that takes is the engine's affair.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from gymnasium import spaces
+from pydantic import AfterValidator, Field
+
+from dltrader.config import NamedConfig
+from dltrader.errors import ActionError, ConfigError
+from dltrader.registry import Registry
+
+
+class ActionScheme(NamedConfig, ABC):
+    """The base of all schemes.
+
+    Attributes:
+        rebalances: Whether an unchanged exposure is traded back to after prices have moved it.
+    """
+
+    rebalances: ClassVar[bool] = False
+
+    @abstractmethod
+    def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
+        """The Gymnasium space of the actions for so many instruments."""
+
+    @abstractmethod
+    def exposures(
+        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
+    ) -> Sequence[float]:
+        """The exposures asked for, one an instrument, as fractions of equity.
+
+        Args:
+            action: One action of the space.
+            held: The exposures asked for and reached last.
+            allow_short: Whether exposures below 0 may be asked for.
+            leverage: The largest gross exposure.
+
+        Raises:
+            ActionError: The action lies outside the space.
+        """
+
+    def require(self, *, allow_short: bool, leverage: float) -> None:  # noqa: B027 - most schemes need no check
+        """Check the scheme against the limits of the account.
+
+        Raises:
+            ConfigError: The scheme asks for what the account does not allow.
+        """
+
+
+def _ascending(levels: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if levels is not None and (len(levels) < 2 or list(levels) != sorted(set(levels))):
+        raise ConfigError(f"levels must be two or more different numbers in ascending order, was {list(levels)}")
+    return levels
+
+
+class TargetPosition(ActionScheme):
+    """Action k asks for the k-th exposure level; an unchanged level sends no order."""
+
+    name: Literal["target_position"] = "target_position"
+    levels: Annotated[tuple[float, ...] | None, AfterValidator(_ascending)] = Field(
+        None, description="Exposures in ascending order; null is -1, 0, 1, or 0, 1 where short selling is not allowed"
+    )
+
+    def levels_for(self, *, allow_short: bool) -> tuple[float, ...]:
+        """The exposure levels in force."""
+        if self.levels is not None:
+            return self.levels
+        return (-1.0, 0.0, 1.0) if allow_short else (0.0, 1.0)
+
+    def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
+        """Discrete over the levels; with several instruments MultiDiscrete."""
+        return _choices(len(self.levels_for(allow_short=allow_short)), n_instruments)
+
+    def exposures(
+        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
+    ) -> Sequence[float]:
+        """The levels chosen, shared among the instruments."""
+        levels = self.levels_for(allow_short=allow_short)
+        share = 1.0 / len(held)
+        return [levels[choice] * share for choice in _chosen(action, len(held), len(levels))]
+
+    def require(self, *, allow_short: bool, leverage: float) -> None:
+        """No short level without short selling, none beyond the leverage."""
+        levels = self.levels_for(allow_short=allow_short)
+        if not allow_short and levels[0] < 0:
+            raise ConfigError(
+                f"action.levels holds the short level {levels[0]:g}, but allow_short is false; "
+                "leave out negative levels or set allow_short: true"
+            )
+        if max(map(abs, levels)) > leverage:
+            raise ConfigError(
+                f"action.levels must stay within the leverage {leverage:g}, was {list(levels)}; raise leverage or lower them"
+            )
+
+
+class BuySellHold(ActionScheme):
+    """0 holds, 1 buys one unit, 2 sells one; a unit is 1/max_units of full exposure.
+
+    At the largest position a further buy holds, at the smallest a further sell. The smallest is -max_units, or 0 where
+    short selling is not allowed.
+    """
+
+    name: Literal["buy_sell_hold"] = "buy_sell_hold"
+    max_units: int = Field(1, ge=1, le=1000, description="Units from flat to full exposure")
+
+    def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
+        """Discrete(3); with several instruments MultiDiscrete."""
+        del allow_short  # the same three actions either way
+        return _choices(3, n_instruments)
+
+    def exposures(
+        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
+    ) -> Sequence[float]:
+        """One unit up, one down, or what was held."""
+        del leverage  # full exposure is 1, which any leverage allows
+        scale = self.max_units * len(held)
+        asked = []
+        for choice, exposure in zip(_chosen(action, len(held), 3), held, strict=True):
+            units = round(exposure * scale) + (0, 1, -1)[choice]
+            lowest = -self.max_units if allow_short else 0
+            asked.append(min(max(units, lowest), self.max_units) / scale)
+        return asked
+
+
+class TargetWeight(ActionScheme):
+    """The action is the exposure itself, one weight in [-1, 1] an instrument, traded to on every bar.
+
+    Weights whose absolute values sum to more than 1 are scaled down to 1, and multiplied by the leverage. Where short
+    selling is not allowed a negative weight asks for no position.
+    """
+
+    name: Literal["target_weight"] = "target_weight"
+    rebalances: ClassVar[bool] = True
+
+    def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
+        """Box in [-1, 1], symmetric even without short selling, as Gaussian policies expect."""
+        del allow_short
+        return spaces.Box(-1.0, 1.0, (n_instruments,), np.float32)
+
+    def exposures(
+        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
+    ) -> Sequence[float]:
+        """The weights, scaled to the leverage."""
+        try:
+            weights = [float(weight) for weight in np.reshape(action, -1)]
+        except (TypeError, ValueError):
+            weights = []
+        if len(weights) != len(held) or not all(-1.0 <= weight <= 1.0 for weight in weights):
+            raise ActionError(f"an action must be {len(held)} number(s) in [-1, 1], was {action!r}")
+        if not allow_short:
+            weights = [max(weight, 0.0) for weight in weights]
+        scale = leverage / max(1.0, math.fsum(map(abs, weights)))
+        return [weight * scale for weight in weights]
+
+
+ACTIONS: Registry[type[ActionScheme]] = Registry(
+    "action scheme",
+    {
+        "target_position": f"{__name__}:TargetPosition",
+        "buy_sell_hold": f"{__name__}:BuySellHold",
+        "target_weight": f"{__name__}:TargetWeight",
+    },
+)
+
+
+def _choices(n_choices: int, n_instruments: int) -> spaces.Space[Any]:
+    if n_instruments == 1:
+        return spaces.Discrete(n_choices)
+    return spaces.MultiDiscrete([n_choices] * n_instruments)
+
+
+def _chosen(action: Any, n_instruments: int, n_choices: int) -> list[int]:
+    """The integer choices in an action, checked."""
+    try:
+        # Fast path: this runs once a bar.
+        chosen = [int(action)] if n_instruments == 1 else [int(choice) for choice in action]
+        exact = chosen == [action] if n_instruments == 1 else all(map(np.equal, chosen, action))
+    except (TypeError, ValueError):
+        chosen, exact = [], False
+    if not exact or len(chosen) != n_instruments or not all(0 <= choice < n_choices for choice in chosen):
+        raise ActionError(
+            f"an action must be {n_instruments} integer(s) from 0 to {n_choices - 1}, was {action!r}"
+        )
+    return chosen

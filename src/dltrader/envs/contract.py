@@ -1,0 +1,139 @@
+"""The contract of a step: what every engine of the market agrees on.
+
+    decide     at the close of bar t, on features up to and including bar t and on the account at that close
+    fill       at the open of bar t+1, moved against the order by slippage, commission charged
+    reward     at the close of bar t+1, from the equity there and the equity at the close of bar t
+
+Words: a *step* is one action and one bar; an *exposure* is a position's value as a fraction of equity; *units* are what
+a position counts (shares, coins, lots of currency); *money* is the account's currency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from pydantic import Field, SerializeAsAny, model_validator
+
+from dltrader.config import Config, named
+from dltrader.envs.actions import ACTIONS, ActionScheme, TargetPosition
+from dltrader.envs.numeric import Number
+from dltrader.envs.rewards import RewardField, log_growth
+from dltrader.features import DEFAULT_FEATURES, SCALINGS, FeatureSpec, RollingScaling, Scaling
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNSCALED_BOUND = 1e9
+"""Bound of unscaled features in the observation space."""
+
+ACCOUNT_BOUND = 10.0
+"""Bound of the account's numbers, as a multiple of the leverage; they only come near it close to ruin."""
+
+
+class Costs(Config):
+    """What trading costs, per side."""
+
+    commission: float = Field(
+        0.001, ge=0, lt=0.1, description="a fraction of the traded value, so 10 basis points is 0.001"
+    )
+    slippage: float = Field(
+        0.0005, ge=0, lt=0.1, description="how far a fill is moved, a fraction of the price, so 5 basis points is 0.0005"
+    )
+
+
+class EnvConfig(Config):
+    """The market as a decision process: what the agent sees, may do and pays."""
+
+    window_bars: int = Field(32, ge=1, le=10_000, description="Feature rows the agent sees, the newest included")
+    action: Annotated[SerializeAsAny[ActionScheme], named(ACTIONS)] = Field(
+        TargetPosition(), description="What an action means"
+    )
+    reward: RewardField = Field(log_growth, description="What a bar is worth to the agent")
+    features: tuple[FeatureSpec, ...] = Field(
+        DEFAULT_FEATURES, min_length=1, description="What is computed from the bars"
+    )
+    scaling: Annotated[SerializeAsAny[Scaling], named(SCALINGS)] = Field(
+        RollingScaling(), description="How features are made comparable, without looking ahead"
+    )
+    cash: float = Field(100_000.0, gt=0, description="Money at the start of an episode")
+    costs: Costs = Costs()
+    lot_size: float = Field(1.0, ge=0, description="Units of the smallest order; 0 allows any fraction")
+    sizing: Literal["at_open", "at_close"] = Field(
+        "at_open", description="Whether an order is sized where it fills, or at the close before"
+    )
+    leverage: float = Field(1.0, ge=1, le=100, description="Largest gross exposure")
+    allow_short: bool = Field(True, description="Whether positions below zero are allowed")
+    episode_bars: int | None = Field(None, ge=1, description="Steps in an episode; null for all bars there are")
+    random_start: bool = Field(False, description="Whether episodes start at a random bar")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self.action.require(allow_short=self.allow_short, leverage=self.leverage)
+        return self
+
+    def action_space(self, n_instruments: int) -> spaces.Space[Any]:
+        """The Gymnasium space of actions for so many instruments."""
+        return self.action.space(n_instruments, allow_short=self.allow_short)
+
+
+class Fill(NamedTuple):
+    """An order, or a part of one, that was executed."""
+
+    time: pd.Timestamp
+    instrument: str
+    side: Literal["buy", "sell"]
+    size: float  # units, > 0
+    price: float
+    commission: float  # money
+
+
+class Rejection(NamedTuple):
+    """An order, or the rest of one, that the broker refused."""
+
+    time: pd.Timestamp
+    instrument: str
+    size: float  # units asked for, signed
+    reason: str
+
+
+@dataclass(slots=True)
+class Step:
+    """What happened to the account over one bar; floats, or arrays with one element a lane.
+
+    Attributes:
+        equity_before: Money at the close of the bar of the decision.
+        equity: Money at the close of the bar of the fill.
+        exposure: Position value / equity at the later close, one element an instrument.
+        memory: What the reward keeps between the bars of an episode; empty at its start.
+    """
+
+    equity_before: Number
+    equity: Number
+    exposure: Any
+    memory: dict[str, Number] = field(default_factory=dict)
+
+
+def observation_space(
+    window_bars: int, n_features: int, n_instruments: int, *, clip: float | None, leverage: float
+) -> spaces.Dict:
+    """The space of observations.
+
+    market: (window_bars, n_features) float32, the newest row last.
+    account: (2 * n_instruments,) float32: first every instrument's exposure, then every open trade's unrealised return.
+    """
+    bound = UNSCALED_BOUND if clip is None else clip
+    reach = ACCOUNT_BOUND * leverage
+    return spaces.Dict(
+        {
+            "market": spaces.Box(-bound, bound, (window_bars, n_features), np.float32),
+            "account": spaces.Box(-reach, reach, (2 * n_instruments,), np.float32),
+        }
+    )
+
+
+FloatArray = npt.NDArray[np.float32]
+Observation = dict[str, FloatArray]

@@ -1,0 +1,171 @@
+"""The market an episode is cut from: aligned bars, their features, and the bar at which trading may begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from dltrader.data import load_bars, slice_bars, validate_bars
+from dltrader.data.feed import FeedArrays
+from dltrader.envs.contract import EnvConfig, FloatArray
+from dltrader.errors import BarsError, ConfigError
+from dltrader.features import FittedPipeline, Pipeline
+
+BarsLike: TypeAlias = pd.DataFrame | str | Mapping[str, "pd.DataFrame | str"]
+"""Bars, a source URI, or a mapping of instrument names to either."""
+
+STAMPED_BARS = 200_000
+"""Up to so many bars their times are kept as Timestamp objects, which are quicker to hand out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """Bars and features of one or several instruments on common times. Nothing in it changes while it is traded.
+
+    Attributes:
+        bars: Instrument -> bars; all share one index.
+        features: (bars, features) float32; a row is valid from the pipeline's warm-up on.
+        feature_names: With several instruments prefixed by the instrument, "AAPL.rsi_14".
+        pipeline: What computed the features.
+        first: Index of the first bar at which a decision can be made.
+    """
+
+    bars: Mapping[str, pd.DataFrame]
+    features: FloatArray
+    feature_names: tuple[str, ...]
+    pipeline: FittedPipeline
+    first: int
+
+    @classmethod
+    def build(
+        cls,
+        bars: BarsLike,
+        config: EnvConfig,
+        *,
+        pipeline: FittedPipeline | None = None,
+        start: str | pd.Timestamp | None = None,
+        steps: int = 1,
+    ) -> Market:
+        """Align the bars, compute their features and find the first bar that can be traded on.
+
+        Args:
+            bars: One instrument or several.
+            config: What is computed and how much of it the agent sees.
+            pipeline: Computes the features instead of one fitted on these bars, as a trained policy's own does.
+            start: No decision before this time; earlier bars only warm the features up.
+            steps: How many steps there must be bars for.
+
+        Raises:
+            BarsError: There are too few bars, or the instruments share too few times.
+            FeatureError: A feature cannot be computed.
+        """
+        frames = _aligned(_named_bars(bars))
+        index = next(iter(frames.values())).index
+        unfitted = Pipeline(config.features, config.scaling)
+        warmup = unfitted.warmup_bars if pipeline is None else pipeline.warmup_bars
+        needed = warmup + config.window_bars
+        if len(index) < needed + steps:
+            raise BarsError(
+                f"{len(index)} bars are too few: {warmup} warm the features up, the window takes "
+                f"{config.window_bars} and every step one more, so at least {needed + steps} are needed; "
+                "load more history, or choose shorter features, scaling or window_bars"
+            )
+        if pipeline is None:
+            pipeline = unfitted.fit(frames)
+        columns, names = [], []
+        for instrument, frame in frames.items():
+            table = pipeline.transform(frame)
+            columns.append(_padded(table, len(index)))
+            names += [column if len(frames) == 1 else f"{instrument}.{column}" for column in table.columns]
+        features = np.concatenate(columns, axis=1)  # (bars, instruments * features)
+        features.flags.writeable = False
+        first = needed - 1
+        if start is not None:
+            first = max(first, int(index.searchsorted(_utc(start))))
+            if first > len(index) - 1 - steps:
+                raise BarsError(
+                    f"no step can be taken from {start} on: the bars end at {index[-1]:%Y-%m-%d %H:%M}, "
+                    f"and the first bar that can be traded on is {index[min(first, len(index) - 1)]:%Y-%m-%d %H:%M}"
+                )
+        return cls(frames, features, tuple(names), pipeline, first)
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """The instruments, in the order of every vector over them."""
+        return tuple(self.bars)
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """The common times of the bars."""
+        index = next(iter(self.bars.values())).index
+        assert isinstance(index, pd.DatetimeIndex)
+        return index
+
+    @cached_property
+    def stamps(self) -> Any:
+        """The times as something that is quickly indexed by one integer."""
+        times = self.times
+        return np.asarray(times.astype(object)) if len(times) <= STAMPED_BARS else times
+
+    @cached_property
+    def feeds(self) -> tuple[FeedArrays, ...]:
+        """The bars as backtrader takes them, one an instrument."""
+        return tuple(FeedArrays.from_bars(frame) for frame in self.bars.values())
+
+    def __len__(self) -> int:
+        """How many bars there are, warm-up included."""
+        return len(self.features)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be derived again."""
+        derived = {"stamps", "feeds"}
+        return {name: value for name, value in self.__dict__.items() if name not in derived}
+
+
+def _named_bars(bars: BarsLike) -> dict[str, pd.DataFrame]:
+    if not isinstance(bars, Mapping):
+        bars = {instrument_of(bars): bars}
+    if not bars:
+        raise ConfigError("no bars were given; pass a frame, a source URI or a mapping of instruments to either")
+    return {
+        name: load_bars(frame) if isinstance(frame, str) else validate_bars(frame, origin=f"bars of {name}")
+        for name, frame in bars.items()
+    }
+
+
+def instrument_of(bars: pd.DataFrame | str) -> str:
+    """The instrument's name in a URI: "sample:AAPL" is AAPL, "csv:data/eurusd.csv" is eurusd."""
+    uri = bars if isinstance(bars, str) else str(bars.attrs.get("uri", "asset"))
+    address = uri.partition(":")[2] or uri
+    return address.partition("?")[0].rpartition("/")[2].partition(".")[0] or "asset"
+
+
+def _aligned(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Only the bars at times that all instruments have."""
+    if len(frames) == 1:
+        return frames
+    common = None
+    for frame in frames.values():
+        common = frame.index if common is None else common.intersection(frame.index)
+    if common is None or len(common) == 0:
+        spans = ", ".join(f"{name} {frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}" for name, frame in frames.items())
+        raise BarsError(f"the instruments have no time in common: {spans}")
+    return {name: frame.loc[common] for name, frame in frames.items()}
+
+
+def _padded(table: pd.DataFrame, n_bars: int) -> npt.NDArray[np.float32]:
+    """Feature rows at the end of as many rows as there are bars; the warm-up rows are never shown to anyone."""
+    padded = np.zeros((n_bars, table.shape[1]), np.float32)
+    padded[n_bars - len(table) :] = table.to_numpy(np.float32)
+    return padded
+
+
+def _utc(time: str | pd.Timestamp) -> pd.Timestamp:
+    stamp = pd.Timestamp(time)
+    return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")

@@ -1,0 +1,1 @@
+"""Records in, records out: backtests and what is measured on them."""

@@ -1,0 +1,124 @@
+"""Backtest: a policy on bars, in Cerebro, beside buy-and-hold in the same engine at the same costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dltrader.agents.baselines import BuyAndHold
+from dltrader.agents.policy import Adapting, Policy
+from dltrader.data import periods_per_year
+from dltrader.envs.cerebro import TradingEnv
+from dltrader.envs.contract import EnvConfig, Fill, Rejection
+from dltrader.envs.market import BarsLike
+from dltrader.envs.stepper import Prepare
+from dltrader.errors import ConfigError
+from dltrader.evaluation.metrics import measure
+from dltrader.evaluation.result import BacktestResult
+from dltrader.evaluation.trades import closed_trades
+
+
+def backtest(
+    policy: Policy,
+    bars: BarsLike,
+    config: EnvConfig | Mapping[str, Any] | Any | None = None,
+    *,
+    start: str | pd.Timestamp | None = None,
+    deterministic: bool = True,
+    prepare: Prepare | None = None,
+    benchmark: bool = True,
+) -> BacktestResult:
+    """Let a policy trade bars from the first that can be traded on to the last.
+
+    Args:
+        policy: Anything with `predict`; what a run trained, a baseline, a Stable-Baselines3 model.
+        bars: A frame, a source URI, or a mapping of instruments to either.
+        config: An `EnvConfig`, a mapping, or an experiment, whose `env` is taken; by default the policy's own.
+            Episodes are not bounded here, whatever it says.
+        start: No decision before this time; earlier bars only warm the features up.
+        deterministic: Whether the policy takes its likeliest action rather than drawing one.
+        prepare: A hook that gets the Cerebro before it runs.
+        benchmark: Whether buy-and-hold is run beside it.
+
+    Raises:
+        BarsError: The bars break their rules, or are too few.
+        ConfigError: There is no configuration.
+    """
+    env_config = _env_config(policy, config)
+    pipeline = getattr(policy, "pipeline", None)
+    if isinstance(policy, Adapting):
+        env_config = policy.adapt(env_config)
+    env = TradingEnv(bars, env_config, pipeline=pipeline, start=start, prepare=prepare)
+    record = _run(policy, env, deterministic=deterministic)
+    market = env.market
+    first = market.times[market.first]
+    held = None
+    if benchmark:
+        held = backtest(BuyAndHold(), market.bars, env_config, start=first, benchmark=False)
+    tested = {name: frame.iloc[market.first :].iloc[: len(record.times)] for name, frame in market.bars.items()}
+    times = pd.DatetimeIndex(record.times, name="time")
+    equity = pd.Series(record.equity, times, name="equity")
+    position = pd.DataFrame(record.positions, times, columns=list(market.instruments))
+    closes = pd.DataFrame({name: frame["close"] for name, frame in tested.items()})
+    exposure = position.mul(closes).div(equity, axis=0)
+    orders = pd.DataFrame(record.fills, columns=list(Fill._fields))
+    trades = closed_trades(orders, times)
+    metrics = measure(
+        equity, exposure, orders, trades, periods_per_year=periods_per_year(next(iter(market.bars.values())))
+    )
+    return BacktestResult(
+        policy=str(getattr(policy, "name", type(policy).__name__)),
+        bars=tested,
+        equity=equity,
+        position=position,
+        exposure=exposure,
+        orders=orders,
+        rejections=pd.DataFrame(record.rejections, columns=list(Rejection._fields)),
+        trades=trades,
+        metrics=metrics,
+        benchmark=held,
+    )
+
+
+class _Record:
+    """What a run through the bars leaves behind, one element a bar, a fill or a rejection."""
+
+    def __init__(self) -> None:
+        self.times: list[pd.Timestamp] = []
+        self.equity: list[float] = []
+        self.positions: list[Any] = []
+        self.fills: list[Fill] = []
+        self.rejections: list[Rejection] = []
+
+    def add(self, info: Mapping[str, Any]) -> None:
+        """Take what an environment says of one bar."""
+        self.times.append(info["time"])
+        self.equity.append(info["equity"])
+        self.positions.append(np.atleast_1d(info["position"]))
+        self.fills += info["fills"]
+        self.rejections += info["rejections"]
+
+
+def _run(policy: Policy, env: TradingEnv, *, deterministic: bool) -> _Record:
+    record = _Record()
+    observation, info = env.reset(seed=0)
+    record.add(info)
+    state, starts, ended = None, np.ones(1, dtype=bool), False
+    while not ended:
+        action, state = policy.predict(observation, state=state, episode_start=starts, deterministic=deterministic)
+        observation, _, terminated, truncated, info = env.step(action)
+        record.add(info)
+        starts, ended = np.zeros(1, dtype=bool), terminated or truncated
+    return record
+
+
+def _env_config(policy: Policy, config: Any) -> EnvConfig:
+    found = getattr(policy, "env_config", None) if config is None else getattr(config, "env", config)
+    if isinstance(found, Mapping):
+        found = EnvConfig.from_mapping(found)
+    if not isinstance(found, EnvConfig):
+        raise ConfigError("a backtest needs a configuration; pass config=EnvConfig(...) or a run's config")
+    return found.model_copy(update={"episode_bars": None, "random_start": False})

@@ -1,0 +1,184 @@
+"""The run: a folder that explains one training.
+
+    config.yaml       the whole configuration, defaults included
+    manifest.json     versions, seed, data, command, times, status, checkpoints and which did best
+    training.csv      the training curve, one row a rollout
+    checkpoints/N/    the policy after N bars
+    policy/           the final policy
+    backtest/         metrics, equity, orders and trades of the last backtest
+    plots/            pictures
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import dltrader
+from dltrader.agents.trained import TrainedPolicy
+from dltrader.errors import RunError
+from dltrader.runs.bundle import load_policy, save_policy
+from dltrader.runs.experiment import ExperimentConfig
+from dltrader.runs.files import write_json, write_text
+
+CONFIG, MANIFEST, CURVE = "config.yaml", "manifest.json", "training.csv"
+POLICY, CHECKPOINTS = "policy", "checkpoints"
+RECORDED_PACKAGES = ("backtrader", "gymnasium", "numpy", "pandas", "sb3-contrib", "stable-baselines3", "ta", "torch")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and what came of it.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: str | Path, config: ExperimentConfig, *, data_sha256: str) -> Run:
+        """Make the folder of a training that is about to begin.
+
+        Raises:
+            RunError: The folder is already there.
+        """
+        run = cls(Path(path))
+        text = config.to_yaml()  # first: what cannot be written must not leave a folder
+        try:
+            run.path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(f"{path} already exists; choose another --out or remove it") from None
+        except OSError as error:
+            raise RunError(f"cannot make the run folder {path}: {error.strerror}") from None
+        write_text(run.path / CONFIG, text)
+        versions = {name: metadata.version(name) for name in RECORDED_PACKAGES}
+        write_json(
+            run.path / MANIFEST,
+            {
+                "status": "running",
+                "name": config.name,
+                "seed": config.seed,
+                "data_sha256": data_sha256,
+                "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+                "versions": {"dltrader": dltrader.__version__, "python": platform.python_version()} | versions,
+                "started": _now(),
+                "ended": None,
+                "checkpoints": [],
+                "best": None,
+            },
+        )
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """The run in a folder.
+
+        Raises:
+            RunError: The folder is missing or is no run.
+        """
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise RunError(f"there is no run folder {path}; list runs with: dltrader runs")
+        if not (run.path / MANIFEST).is_file() or not (run.path / CONFIG).is_file():
+            raise RunError(f"{path} is no run folder: it has no {MANIFEST} with a {CONFIG}")
+        return run
+
+    @classmethod
+    def all_in(cls, folder: str | Path) -> list[Run]:
+        """The runs below a folder, oldest first."""
+        runs = [cls(file.parent) for file in Path(folder).glob(f"*/{MANIFEST}") if (file.parent / CONFIG).is_file()]
+        return sorted(runs, key=lambda run: (str(run.manifest.get("started")), run.path))
+
+    @cached_property
+    def config(self) -> ExperimentConfig:
+        """The configuration it was trained with."""
+        return ExperimentConfig.from_yaml(self.path / CONFIG)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What manifest.json holds now.
+
+        Raises:
+            RunError: It is no JSON.
+        """
+        try:
+            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"cannot read {self.path / MANIFEST}: {error}") from None
+        return dict(manifest)
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """The training curve; empty before the first rollout."""
+        file = self.path / CURVE
+        return pd.read_csv(file) if file.is_file() else pd.DataFrame()
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The metrics of the last backtest, the policy's and buy-and-hold's; empty before there is one."""
+        file = self.path / "backtest" / "metrics.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+    def policy(self, which: str | int = "best") -> TrainedPolicy:
+        """A policy of the run.
+
+        Args:
+            which: "best" on the validation bars, "final", or the bars after which a checkpoint was made.
+
+        Raises:
+            RunError: There is no such policy, perhaps not yet.
+            BundleError: Its files are damaged.
+        """
+        manifest = self.manifest
+        steps = [checkpoint["steps"] for checkpoint in manifest["checkpoints"]]
+        if which == "best" and manifest["best"] is not None:
+            which = manifest["best"]["steps"]
+        if which in {"best", "final"} and (self.path / POLICY).is_dir():
+            return load_policy(self.path / POLICY)
+        if which in steps:
+            return load_policy(self.checkpoint(int(which)))
+        raise RunError(f"{self.path} has no policy {which!r} (status {manifest['status']}); it has checkpoints {steps}")
+
+    def checkpoint(self, steps: int) -> Path:
+        """The folder of the checkpoint after so many bars."""
+        return self.path / CHECKPOINTS / f"{steps:09d}"
+
+    def add_checkpoint(self, policy: TrainedPolicy, steps: int, validation_growth: float) -> bool:
+        """Keep a policy, and its log growth on the validation bars; True if it is the best so far."""
+        save_policy(policy, self.checkpoint(steps))
+        manifest = self.manifest
+        entry = {"steps": steps, "validation_growth": validation_growth}
+        best = manifest["best"]
+        is_best = best is None or validation_growth > best["validation_growth"]
+        self._update(
+            checkpoints=[*manifest["checkpoints"], entry], best=entry if is_best else best
+        )
+        return is_best
+
+    def finish(self, policy: TrainedPolicy | None, *, status: str, error: str | None = None) -> None:
+        """Keep the final policy, if there is one, and say how the training ended."""
+        if policy is not None:
+            save_policy(policy, self.path / POLICY)
+        self._update(status=status, ended=_now(), **({"error": error} if error else {}))
+
+    def write_curve(self, rows: list[Mapping[str, float]]) -> None:
+        """Write the training curve so far."""
+        write_text(self.path / CURVE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+
+    def _update(self, **values: Any) -> None:
+        write_json(self.path / MANIFEST, self.manifest | values)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

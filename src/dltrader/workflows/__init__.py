@@ -1,0 +1,1 @@
+"""One function per use-case; the command line, notebooks and services only call these."""
