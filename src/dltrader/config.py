@@ -7,9 +7,11 @@ configurations: in YAML either a bare name, `reward: sortino`, or a mapping, `re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Self, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -26,7 +28,7 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         """Check the values.
 
         Raises:
@@ -43,7 +45,12 @@ class Config(BaseModel):
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Build from plain values, as YAML gives them."""
+        """Build from plain values, as YAML gives them.
+
+        Raises:
+            ConfigError: A key is unknown or no word, or a value is wrong.
+        """
+        _require_words(values)
         return cls(**values)
 
     @classmethod
@@ -109,12 +116,13 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date such as 2010-02-30
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if values is None:
         return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+    if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, found {type(values).__name__}")
+    _require_words(values, origin=f"{path}: ")
     return values
 
 
@@ -147,31 +155,89 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
         try:
             # YAML 1.1 reads 3e-4 as a word; every other notation of a number it knows.
             overrides[key] = _number(text) if _is_number(text) else yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # ValueError: a date such as 2010-02-30
             raise ConfigError(f"the value in {pair!r} is not YAML") from None
     return overrides
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problem of a failed validation in one line, with a hint for a mistyped key."""
-    problem = error.errors(include_url=False)[0]
-    # A named configuration reports its own problem, whose path continues that of its place.
-    path = ".".join(str(part) for part in problem["loc"] if part != "function-before")
-    found = problem.get("input")
+    problem = _first_problem(error, model)
+    path, found = ".".join(_path(problem["loc"], model)), problem["input"]
     if problem["type"] == "extra_forbidden":
         return f"unknown key {path!r}{_nearest_key(problem['loc'], model)}"
     if problem["type"] == "missing":
         return f"{path} is missing"
+    if problem["type"] == "invalid_key":
+        return f"{path.rpartition('.')[0]}: keys are words, found {found!r}"
     if problem["type"] == "value_error":
-        message = str(problem["ctx"]["error"])
-        if not path:
-            return message
-        return message.replace("unknown key '", f"unknown key '{path}.", 1) if message.startswith(
-            "unknown key '"
-        ) else f"{path}: {message}"
-    message = problem["msg"].replace("Input should", "must").replace(" be a valid", " be a")
+        return _continued(path, str(problem["ctx"]["error"]), found)
+    message = problem["msg"]
+    for pydantic_says, we_say in WORDING.items():
+        message = re.sub(pydantic_says, we_say, message)
     hint = _description(problem["loc"], model)
     return f"{path} {message}, was {found!r}" + (f"; {hint}" if hint else "")
+
+
+WORDING = {
+    r"^\w+ should ": "must ",
+    r" a valid dictionary or instance of \w+": " a mapping",
+    r" a valid tuple": " a list",
+    r" a valid ([aeiou])": r" an \1",
+    r" a valid ": " a ",
+    r" after validation, not \d+": "",
+}
+"""What pydantic says, and how it is said to someone who writes YAML."""
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel]) -> Any:
+    """The first problem; where several types are possible, that of the type which the value was meant to have."""
+    problems = error.errors(include_url=False)
+    place = _path(problems[0]["loc"], model)
+    rivals = [problem for problem in problems if _path(problem["loc"], model) == place]
+    return next((problem for problem in rivals if not problem["type"].endswith(("_type", "_parsing"))), problems[0])
+
+
+def _path(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
+    """The keys on the way to a problem, without the tag that pydantic puts in for one of several types."""
+    parts: list[str] = []
+    owner: type[BaseModel] | None = model
+    tagged = False
+    for part in location:
+        if tagged:
+            tagged = False
+            continue
+        parts.append(str(part))
+        field = owner.model_fields.get(str(part)) if owner else None
+        tagged = field is not None and _has_several_types(field.annotation)
+        owner = _model_at([part], owner) if owner else None
+    return parts
+
+
+def _has_several_types(annotation: Any) -> bool:
+    if get_origin(annotation) not in (Union, UnionType):
+        return False
+    return sum(each is not NoneType for each in get_args(annotation)) > 1
+
+
+def _continued(path: str, message: str, found: Any) -> str:
+    """A problem told by a value itself, with the path of the value before the key that it begins with."""
+    if not path:
+        return message
+    if message.startswith("unknown key '"):
+        return re.sub(r"(unknown key|did you mean) '", rf"\1 '{path}.", message)
+    key = re.split(r"[^\w]", message, maxsplit=1)[0]
+    if key and key == path.rpartition(".")[2]:
+        return path + message.removeprefix(key)
+    if isinstance(found, Mapping) and key in found:
+        return f"{path}.{message}"
+    return f"{path}: {message}"
+
+
+def _require_words(keys: Iterable[Any], origin: str = "") -> None:
+    strange = next((key for key in keys if not isinstance(key, str)), None)
+    if strange is not None:
+        raise ConfigError(f"{origin}keys are words, found {strange!r}")
 
 
 def _nearest_key(location: Sequence[int | str], model: type[BaseModel]) -> str:
@@ -191,7 +257,7 @@ def _description(location: Sequence[int | str], model: type[BaseModel]) -> str |
 def _model_at(location: Sequence[int | str], model: type[BaseModel]) -> type[BaseModel] | None:
     for part in location:
         field = model.model_fields.get(str(part))
-        inner: Callable[..., Any] | None = field.annotation if field else None
+        inner: Any = field.annotation if field else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return None
         model = inner

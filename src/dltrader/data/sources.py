@@ -1,0 +1,84 @@
+"""Sources: where bars come from, by URI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import parse_qsl
+
+import pandas as pd
+
+from dltrader.data.bars import Bars, limits, slice_bars, validate_bars
+from dltrader.errors import ConfigError, SourceError
+from dltrader.registry import Registry
+
+if TYPE_CHECKING:
+    from dltrader.data.times import Moment
+
+Source: TypeAlias = Callable[[str, pd.Timestamp | None, pd.Timestamp | None], Bars]
+"""A function of what follows the colon and of the first and last time wanted (UTC; None: all there is).
+
+It may return more than was asked for: `load_bars` cuts.
+"""
+
+SOURCES: Registry[Source] = Registry(
+    "source",
+    {
+        "sample": "dltrader.data.sample:load",
+        "csv": "dltrader.data.csv:load",
+        "yahoo": "dltrader.data.yahoo:load",
+        "synthetic": "dltrader.data.synthetic:load",
+    },
+)
+
+
+def load_bars(uri: str, start: Moment | None = None, end: Moment | None = None) -> Bars:
+    """The bars that a source URI names, validated.
+
+    Args:
+        uri: `"<source>:<address>"`, such as `sample:AAPL`, `csv:prices.csv`,
+            `yahoo:SPY?interval=1h` or `synthetic:ou?n=500`.
+        start: First time, without a zone taken as UTC; None: all there is.
+        end: Last time, included; a date without a time means the whole of that day; None: all there
+            is.
+
+    Returns:
+        Bars with `attrs["uri"]` set.
+
+    Raises:
+        BarsError: The bars break their rules, or none lies in the span.
+        ConfigError: A time or a parameter of the URI cannot be, or start is after end.
+        MissingExtraError: The source needs a package that is not installed.
+        SourceError: The URI names no source, or the source could not deliver.
+        UnknownNameError: There is no such source or symbol.
+    """
+    name, colon, address = uri.partition(":")
+    if not colon or not name or not address:
+        raise SourceError(
+            f"{uri!r} names no source; sample:AAPL is what a URI looks like, and the sources are {', '.join(SOURCES)}"
+        )
+    first, last = limits(start, end)
+    bars = validate_bars(SOURCES[name](address, first, last), origin=uri)
+    bars = slice_bars(bars, first, last)
+    bars.attrs["uri"] = uri
+    return bars
+
+
+def parameters(address: str) -> tuple[str, dict[str, str]]:
+    """An address such as `ou?n=500&seed=3` as its name and its parameters.
+
+    Raises:
+        ConfigError: The part behind the question mark is not made of key=value pairs, or has a key
+            twice.
+    """
+    name, mark, query = address.partition("?")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if mark else []
+    except ValueError:
+        raise ConfigError(f"cannot read the parameters {query!r}; write them as ?n=500&seed=3") from None
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ConfigError(f"parameter {twice!r} is given twice in {address!r}; give it once")
+    return name, values
