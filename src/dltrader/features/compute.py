@@ -1,0 +1,134 @@
+"""A spec's columns over bars: computed, checked, and known by name and warm-up before any bars are there."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dltrader.errors import BarsError, FeatureError
+from dltrader.features.indicators import FEATURES
+
+if TYPE_CHECKING:
+    from dltrader.features.spec import FeatureSpec
+
+COLUMNS = ("open", "high", "low", "close", "volume")
+
+PROBE_BARS = (512, 4_096, 32_768)
+"""Numbers of synthetic bars on which a warm-up is measured; the next is tried where the one before was too short."""
+
+
+class Columns(NamedTuple):
+    """What a spec gives, whatever the bars."""
+
+    names: tuple[str, ...]
+    warmup_bars: int
+
+
+def plain_bars(bars: pd.DataFrame) -> pd.DataFrame:
+    """A copy of bars that carries their columns and times only, so that no feature can change or depend on more.
+
+    Raises:
+        BarsError: A column is missing, or the times are not UTC.
+    """
+    missing = [column for column in COLUMNS if column not in bars]
+    if missing:
+        raise BarsError(
+            f"bars have the columns {' '.join(COLUMNS)}, found {' '.join(map(str, bars.columns))}; "
+            f"{missing[0]!r} is missing"
+        )
+    if not isinstance(bars.index, pd.DatetimeIndex) or str(bars.index.tz) != "UTC":
+        found = bars.index.dtype
+        raise BarsError(f"bars are indexed by times in UTC, found {found}; see dltrader.load_bars")
+    return pd.DataFrame({column: bars[column].to_numpy(np.float64) for column in COLUMNS}, bars.index, copy=True)
+
+
+def is_own(spec: FeatureSpec) -> bool:
+    """Whether the feature is one of this library's, whose causality its tests prove."""
+    module = str(getattr(FEATURES[spec.name], "__module__", ""))
+    return module.startswith("dltrader.features.indicators.")
+
+
+def compute(spec: FeatureSpec, bars: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a spec over bars, one row a bar, float64; NaN where they are not settled.
+
+    Args:
+        spec: A feature and its parameters.
+        bars: Of `plain_bars`.
+
+    Raises:
+        FeatureError: The feature failed, or gave something else than numbers for these bars.
+    """
+    feature = FEATURES[spec.name]
+    with np.errstate(all="ignore"):  # 0 / 0 is dealt with below, where the time is known
+        result = feature(bars if is_own(spec) else bars.copy(), **spec.parameters)
+    if isinstance(result, pd.Series):
+        table = result.to_frame(spec.label)
+    elif isinstance(result, pd.DataFrame):
+        table = result.set_axis([f"{spec.label}.{part}" for part in result.columns], axis=1)
+    else:
+        found = type(result).__name__
+        raise FeatureError(f"{spec.label} gave a {found}; a feature gives a Series or a DataFrame")
+    if not table.index.equals(bars.index):
+        raise FeatureError(
+            f"{spec.label} gave {len(table)} rows for {len(bars)} bars or changed their times; give one row a bar"
+        )
+    try:
+        return table.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"{spec.label} gave something else than numbers: {error}") from None
+
+
+@lru_cache(maxsize=1_024)
+def columns_of(spec: FeatureSpec) -> Columns:
+    """The names of a spec's columns and how many leading rows are not settled, measured on synthetic bars.
+
+    Raises:
+        FeatureError: The feature fails, or is not settled within the longest synthetic bars.
+    """
+    failure: FeatureError | None = None
+    for n_bars in PROBE_BARS:
+        try:
+            table = compute(spec, probe_bars(n_bars))
+        except FeatureError as error:
+            failure = error  # some indicators fail on too few bars
+            continue
+        failure = None
+        settled = table.notna().to_numpy()
+        if settled.any(axis=0).all():
+            return Columns(tuple(map(str, table.columns)), int(settled.argmax(axis=0).max()))
+    if failure is not None:
+        raise failure
+    raise FeatureError(f"{spec.label} has no value within {PROBE_BARS[-1]} bars; choose shorter windows")
+
+
+@lru_cache(maxsize=len(PROBE_BARS))
+def probe_bars(n_bars: int) -> pd.DataFrame:
+    """Synthetic hourly bars, a seeded random walk; not to be changed."""
+    generator = np.random.default_rng(20_240_601)
+    close = 100.0 * np.exp(np.cumsum(generator.normal(0.0, 0.01, n_bars)))
+    opened = close * np.exp(generator.normal(0.0, 0.003, n_bars))
+    reach = np.abs(generator.normal(0.0, 0.005, (2, n_bars)))
+    high = np.maximum(opened, close) * np.exp(reach[0])
+    low = np.minimum(opened, close) * np.exp(-reach[1])
+    volume = generator.lognormal(10.0, 0.5, n_bars)
+    times = pd.date_range("2000-01-03", periods=n_bars, freq="h", tz="UTC", name="time")
+    return pd.DataFrame({"open": opened, "high": high, "low": low, "close": close, "volume": volume}, index=times)
+
+
+def require_finite(rows: pd.DataFrame) -> None:
+    """Check settled rows.
+
+    Raises:
+        FeatureError: A value is NaN or infinite.
+    """
+    values = rows.to_numpy()
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        row, column = wrong[0]
+        raise FeatureError(
+            f"{rows.columns[column]} is {values[row, column]} at {rows.index[row]:%Y-%m-%d %H:%M}, after its warm-up; "
+            "features must be finite, so check the bars there or leave the feature out"
+        )
