@@ -1,0 +1,9 @@
+"""Result in, figure out: nothing here computes a metric, opens a window or sets anything global."""
+
+from __future__ import annotations
+
+from dltrader.plotting.backtest import plot_backtest
+from dltrader.plotting.style import save_figure
+from dltrader.plotting.training import plot_training
+
+__all__ = ["plot_backtest", "plot_training", "save_figure"]

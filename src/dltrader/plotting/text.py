@@ -1,0 +1,107 @@
+"""Numbers as people read them; fractions become percent here and nowhere before."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+NOTHING, MINUS, INFINITY = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{INFINITY}"
+
+
+def percent(fraction: float, *, signed: bool = False) -> str:
+    """0.1234 as "12.3%"; from 1 000 % on without decimals; nan as a dash."""
+    if not math.isfinite(fraction):
+        return _not_finite(fraction)
+    value = 100.0 * fraction
+    digits = 0 if abs(value) >= 999.95 else 1
+    return _minus(f"{value:{'+' if signed else ''},.{digits}f}%")
+
+
+def short_percent(fraction: float) -> str:
+    """0.05 as "5%", 0.025 as "2.5%": short enough for an axis."""
+    return _minus(f"{100.0 * fraction:,.6g}%")
+
+
+def ratio(value: float) -> str:
+    """1.234 as "1.23"; nan as a dash."""
+    return _minus(f"{value:,.2f}") if math.isfinite(value) else _not_finite(value)
+
+
+def count(value: float) -> str:
+    """1234.0 as "1,234"; nan as a dash."""
+    return _minus(f"{value:,.0f}") if math.isfinite(value) else _not_finite(value)
+
+
+def money(value: float) -> str:
+    """123456.7 as "123,457"; below 100 with two decimals; nan as a dash."""
+    if not math.isfinite(value):
+        return _not_finite(value)
+    return _minus(f"{value:,.2f}" if 0 < abs(value) < 100 else f"{value:,.0f}")
+
+
+# From which size on, the unit, its letter.
+_UNITS = ((1e12, 1e12, "T"), (1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
+
+
+def compact(value: float) -> str:
+    """1500000 as "1.5M", 20000 as "20k", 0.25 as "0.25": short enough for an axis."""
+    for least, unit, letter in _UNITS:
+        if abs(value) >= least:
+            return _minus(f"{value / unit:,.10g}{letter}")
+    return _minus(f"{value:,.10g}")
+
+
+# Key of BacktestResult.metrics -> heading and how it is printed, the most telling first.
+METRICS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "total_return": ("Total return", lambda value: percent(value, signed=True)),
+    "annual_return": ("Per year", lambda value: percent(value, signed=True)),
+    "sharpe": ("Sharpe", ratio),
+    "max_drawdown": ("Max drawdown", percent),
+    "annual_volatility": ("Volatility", percent),
+    "exposure": ("Exposure", percent),
+    "trades": ("Trades", count),
+    "win_rate": ("Win rate", percent),
+    "profit_factor": ("Profit factor", ratio),
+    "commission": ("Commission", money),
+}
+
+
+def names(words: Sequence[str], *, most: int = 4) -> str:
+    """["A", "B", "C"] as "A, B and C"; beyond `most` the rest is counted."""
+    if len(words) > most:
+        return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def shorten(words: str, length: int) -> str:
+    """At most `length` characters; what is cut shows as an ellipsis."""
+    return words if len(words) <= length else words[: length - 1].rstrip(" _-.") + "…"
+
+
+def plural(number: int, noun: str) -> str:
+    """(1, "bar") as "1 bar", (1200, "bar") as "1,200 bars"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def period(times: pd.DatetimeIndex) -> str:
+    """The first and the last time as "3 Jan 2000" with a dash between; short ones with hours."""
+    if not len(times):
+        return "no bars"
+    first, last = times[0], times[-1]
+    is_daily = bool((times == times.normalize()).all())
+    hours = "" if is_daily or (last - first).days >= 7 else ", %H:%M"
+    ends = [f"{time.day} {time.strftime('%b %Y' + hours)}" for time in (first, last)]
+    return ends[0] if ends[0] == ends[1] else f" {NOTHING} ".join(ends)
+
+
+def _not_finite(value: float) -> str:
+    return NOTHING if math.isnan(value) else (INFINITY if value > 0 else MINUS + INFINITY)
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", MINUS)
