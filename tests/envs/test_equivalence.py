@@ -85,7 +85,8 @@ def test_equal_orders_fills_and_equity_at_every_bar(at_open, seed):
         equity.append(info["equity"])
         bar = len(equity)
         fills += [
-            (bar, fill.size if fill.side == "buy" else -fill.size, fill.price, fill.commission) for fill in info["fills"]
+            (bar, fill.size if fill.side == "buy" else -fill.size, fill.price, fill.commission)
+            for fill in info["fills"]
         ]
         refused += [bar for _ in info["rejections"]]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,8 +14,7 @@ from dltrader.errors import ConfigError
 
 def rewards_of(reward, equity):
     memory: dict = {}
-    steps = zip(equity, equity[1:], strict=False)
-    return [reward(Step(before, after, [0.0], memory)) for before, after in steps]
+    return [reward(Step(before, after, [0.0], memory)) for before, after in pairwise(equity)]
 
 
 def make(name):
@@ -100,7 +100,7 @@ def test_parameters_come_from_a_mapping():
     ("reward", "message"),
     [
         ("log_grwth", "unknown reward 'log_grwth'; did you mean 'log_growth'?"),
-        ({"name": "sortino", "rat": 1}, "unknown key 'reward.rat'; did you mean 'rate'?"),
+        ({"name": "sortino", "rat": 1}, "unknown key 'reward.rat'; did you mean 'reward.rate'?"),
         ({"name": "profit", "rate": 1}, "reward 'profit' takes no parameters, found \\['rate'\\]"),
         ({"name": "sortino", "rate": 2}, "rate must be less than 1, was 2"),
     ],

@@ -100,7 +100,7 @@ def _episode(env: TradingEnv, actions: Sequence[int]) -> None:
 def _bare(env: TradingEnv, tape: Sequence[float]) -> None:
     cerebro = make_cerebro(env.config)
     first = env.market.first
-    cerebro.adddata(BarsFeed(arrays=env.market.feeds[0].slice(first, first + len(tape))))
+    cerebro.adddata(BarsFeed.of(env.market.feeds[0].slice(first, first + len(tape))))
     cerebro.addstrategy(_Tape, tape=tape)
     cerebro.run()
 

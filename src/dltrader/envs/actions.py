@@ -35,9 +35,7 @@ class ActionScheme(NamedConfig, ABC):
         """The Gymnasium space of the actions for so many instruments."""
 
     @abstractmethod
-    def exposures(
-        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
-    ) -> Sequence[float]:
+    def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
         """The exposures asked for, one an instrument, as fractions of equity.
 
         Args:
@@ -50,7 +48,7 @@ class ActionScheme(NamedConfig, ABC):
             ActionError: The action lies outside the space.
         """
 
-    def require(self, *, allow_short: bool, leverage: float) -> None:  # noqa: B027 - most schemes need no check
+    def require(self, *, allow_short: bool, leverage: float) -> None:
         """Check the scheme against the limits of the account.
 
         Raises:
@@ -82,10 +80,9 @@ class TargetPosition(ActionScheme):
         """Discrete over the levels; with several instruments MultiDiscrete."""
         return _choices(len(self.levels_for(allow_short=allow_short)), n_instruments)
 
-    def exposures(
-        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
-    ) -> Sequence[float]:
+    def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
         """The levels chosen, shared among the instruments."""
+        del leverage  # `require` has seen to it
         levels = self.levels_for(allow_short=allow_short)
         share = 1.0 / len(held)
         return [levels[choice] * share for choice in _chosen(action, len(held), len(levels))]
@@ -100,7 +97,8 @@ class TargetPosition(ActionScheme):
             )
         if max(map(abs, levels)) > leverage:
             raise ConfigError(
-                f"action.levels must stay within the leverage {leverage:g}, was {list(levels)}; raise leverage or lower them"
+                f"action.levels must stay within the leverage {leverage:g}, was {list(levels)}; "
+                "raise leverage or lower the levels"
             )
 
 
@@ -119,9 +117,7 @@ class BuySellHold(ActionScheme):
         del allow_short  # the same three actions either way
         return _choices(3, n_instruments)
 
-    def exposures(
-        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
-    ) -> Sequence[float]:
+    def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
         """One unit up, one down, or what was held."""
         del leverage  # full exposure is 1, which any leverage allows
         scale = self.max_units * len(held)
@@ -148,9 +144,7 @@ class TargetWeight(ActionScheme):
         del allow_short
         return spaces.Box(-1.0, 1.0, (n_instruments,), np.float32)
 
-    def exposures(
-        self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float
-    ) -> Sequence[float]:
+    def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
         """The weights, scaled to the leverage."""
         try:
             weights = [float(weight) for weight in np.reshape(action, -1)]
@@ -189,7 +183,5 @@ def _chosen(action: Any, n_instruments: int, n_choices: int) -> list[int]:
     except (TypeError, ValueError):
         chosen, exact = [], False
     if not exact or len(chosen) != n_instruments or not all(0 <= choice < n_choices for choice in chosen):
-        raise ActionError(
-            f"an action must be {n_instruments} integer(s) from 0 to {n_choices - 1}, was {action!r}"
-        )
+        raise ActionError(f"an action must be {n_instruments} integer(s) from 0 to {n_choices - 1}, was {action!r}")
     return chosen

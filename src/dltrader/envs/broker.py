@@ -27,6 +27,4 @@ def configure_broker(broker: bt.brokers.BackBroker, config: EnvConfig) -> None:
     broker.setcash(config.cash)
     broker.setcommission(commission=config.costs.commission, leverage=config.leverage)
     # slip_open: fills at the open slip too; slip_match: a slipped price stays within its bar.
-    broker.set_slippage_perc(
-        config.costs.slippage, slip_open=True, slip_limit=True, slip_match=True, slip_out=False
-    )
+    broker.set_slippage_perc(config.costs.slippage, slip_open=True, slip_limit=True, slip_match=True, slip_out=False)

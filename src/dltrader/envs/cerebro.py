@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -50,8 +51,8 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
     `terminated`: ruined, equity <= 0. `truncated`: out of bars, or `episode_bars` steps taken.
 
     ## Info
-    `time`, `close`, `equity`, `cash`, `position` (units), `fills` and `rejections` of the bar, from reset and step alike;
-    with several instruments `close` and `position` are vectors.
+    From reset and step alike: `time`, `close`, `equity`, `cash`, `position` (units), and the bar's `fills` and
+    `rejections`. With several instruments `close` and `position` are vectors.
 
     ## Version History
     v0: the first.
@@ -70,7 +71,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         ConfigError: The configuration contradicts itself.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}  # noqa: RUF012 - Gymnasium types it so
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         self.render_mode = render_mode
         self._single = len(self.market.instruments) == 1
         self.action_space = self.config.action_space(len(self.market.instruments))
-        self.observation_space = observation_space(
+        self.observation_space: Any = observation_space(
             self.config.window_bars,
             self.market.features.shape[1],
             len(self.market.instruments),
@@ -158,10 +159,15 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         self._stepper = None
         stepper.advance(asked)
         self._bar += 1
-        exposure = [size * close / trader.equity if trader.equity else 0.0 for size, close in zip(trader.positions, trader.closes)]
+        exposure = [
+            size * close / trader.equity if trader.equity else 0.0
+            for size, close in zip(trader.positions, trader.closes, strict=True)
+        ]
         reward = float(self.config.reward(Step(equity_before, trader.equity, exposure, self._memory)))
-        if reward != reward:
-            raise EnvironmentStateError(f"the reward was nan at {self.market.stamps[self._bar]}; a reward must be a number")
+        if math.isnan(reward):
+            raise EnvironmentStateError(
+                f"the reward was nan at {self.market.stamps[self._bar]}; a reward must be a number"
+            )
         terminated = trader.equity <= 0.0
         truncated = not terminated and self._bar == self._last
         if terminated or truncated:
@@ -192,7 +198,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
     def _observe(self) -> Observation:
         stop = self._bar + 1
         return {
-            "market": self.market.features[stop - self.config.window_bars : stop],
+            "market": self.market.features[stop - self.config.window_bars : stop].copy(),
             "account": np.array(self._trader.account(self._bound), np.float32),
         }
 

@@ -41,7 +41,10 @@ class Costs(Config):
         0.001, ge=0, lt=0.1, description="a fraction of the traded value, so 10 basis points is 0.001"
     )
     slippage: float = Field(
-        0.0005, ge=0, lt=0.1, description="how far a fill is moved, a fraction of the price, so 5 basis points is 0.0005"
+        0.0005,
+        ge=0,
+        lt=0.1,
+        description="how far a fill is moved, a fraction of the price, so 5 basis points is 0.0005",
     )
 
 
@@ -66,9 +69,9 @@ class EnvConfig(Config):
         "at_open", description="Whether an order is sized where it fills, or at the close before"
     )
     leverage: float = Field(1.0, ge=1, le=100, description="Largest gross exposure")
-    allow_short: bool = Field(True, description="Whether positions below zero are allowed")
+    allow_short: bool = Field(default=True, description="Whether positions below zero are allowed")
     episode_bars: int | None = Field(None, ge=1, description="Steps in an episode; null for all bars there are")
-    random_start: bool = Field(False, description="Whether episodes start at a random bar")
+    random_start: bool = Field(default=False, description="Whether episodes start at a random bar")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

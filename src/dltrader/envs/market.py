@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dltrader.data import load_bars, slice_bars, validate_bars
+from dltrader.data import load_bars, validate_bars
 from dltrader.data.feed import FeedArrays
 from dltrader.envs.contract import EnvConfig, FloatArray
 from dltrader.errors import BarsError, ConfigError
@@ -154,7 +154,9 @@ def _aligned(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     for frame in frames.values():
         common = frame.index if common is None else common.intersection(frame.index)
     if common is None or len(common) == 0:
-        spans = ", ".join(f"{name} {frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}" for name, frame in frames.items())
+        spans = ", ".join(
+            f"{name} {frame.index[0]:%Y-%m-%d} to {frame.index[-1]:%Y-%m-%d}" for name, frame in frames.items()
+        )
         raise BarsError(f"the instruments have no time in common: {spans}")
     return {name: frame.loc[common] for name, frame in frames.items()}
 

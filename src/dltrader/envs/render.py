@@ -50,5 +50,6 @@ def frame(market: Market, bar: int, info: Mapping[str, Any]) -> npt.NDArray[np.u
                     [fill.time], [fill.price], "^" if bought else "v", color=BUY if bought else SELL, markersize=8
                 )
     figure.suptitle(f"{info['time']:%Y-%m-%d %H:%M}   equity {info['equity']:,.0f}", fontsize=10)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels: npt.NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return pixels[:, :, :3].copy()

@@ -49,7 +49,7 @@ class DifferentialSharpe(NamedConfig):
     """The marginal effect of one bar's return on the exponentially weighted Sharpe ratio.
 
     Source: Moody and Saffell 2001, "Learning to trade via direct reinforcement", IEEE Transactions on Neural Networks
-    12(4), equation 14: D = (B ΔA - A ΔB / 2) / (B - A²)^(3/2), with A and B the weighted mean return and squared return.
+    12(4), equation 14: D = (B ΔA - A ΔB / 2) / (B - A²)^(3/2), with A the weighted mean return, B the mean squared one.
     """
 
     name: Literal["differential_sharpe"] = "differential_sharpe"

@@ -22,7 +22,6 @@ from dltrader.envs.market import Market
 from dltrader.envs.trader import Trader
 from dltrader.errors import EnvironmentStateError
 
-
 Prepare = Callable[[bt.Cerebro], Any]
 """A user's hook: gets the Cerebro of every episode before it runs, to add analyzers, observers, sizers, commissions."""
 
@@ -50,7 +49,9 @@ class SteppedStrategy(bt.Strategy):
     def next(self) -> None:
         """Hand the closed bar over, and take the exposures asked for in exchange."""
         self.trader.close_bar()
-        answer = getcurrent().parent.switch()
+        caller = getcurrent().parent
+        assert caller is not None  # it runs in a stepper's greenlet
+        answer = caller.switch()
         if answer is STOP:
             self.cerebro.runstop()
         else:
@@ -79,7 +80,7 @@ def run_episode(market: Market, config: EnvConfig, bars: slice, prepare: Prepare
     """
     cerebro = make_cerebro(config)
     for name, feed in zip(market.instruments, market.feeds, strict=True):
-        cerebro.adddata(BarsFeed(arrays=feed.slice(bars.start, bars.stop)), name=name)
+        cerebro.adddata(BarsFeed.of(feed.slice(bars.start, bars.stop)), name=name)
     cerebro.addstrategy(SteppedStrategy, market=market, config=config, first=bars.start, started=started)
     if prepare is not None:
         prepare(cerebro)
@@ -89,7 +90,7 @@ def run_episode(market: Market, config: EnvConfig, bars: slice, prepare: Prepare
 class Stepper:
     """A loop that is run up to its next hand-over, and unwound when it is dropped.
 
-    It belongs to the thread that made it. Nothing on the loop's stack may refer to the stepper, or neither is ever freed.
+    It belongs to the thread that made it. Nothing on the loop's stack may refer to the stepper: neither would be freed.
 
     Args:
         loop: What to run; it hands over by switching to its greenlet's parent.

@@ -20,7 +20,7 @@ class PolicyStrategy(bt.Strategy):
 
     Use `dltrader.make_cerebro(config)` for the same cash and costs as in training, or build your own Cerebro; sizing at
     the open needs `bt.Cerebro(cheat_on_open=True)`. All data feeds are traded, in their order, on the bars that they
-    have in common. Features are computed from the feeds' own bars: at once where they are preloaded, bar by bar where not.
+    have in common. Features are computed from the feeds' own bars: at once where they are preloaded, else bar by bar.
 
     Params:
         policy: Anything with `predict`; a policy of a run brings its own configuration and features.
@@ -34,7 +34,9 @@ class PolicyStrategy(bt.Strategy):
     def __init__(self) -> None:
         policy = self.p.policy
         if policy is None:
-            raise ConfigError("PolicyStrategy has no policy; add it with cerebro.addstrategy(PolicyStrategy, policy=...)")
+            raise ConfigError(
+                "PolicyStrategy has no policy; add it with cerebro.addstrategy(PolicyStrategy, policy=...)"
+            )
         config = self.p.config or getattr(policy, "env_config", None)
         if config is None:
             raise ConfigError("the policy brings no configuration; pass config=EnvConfig(...) to PolicyStrategy")
@@ -108,9 +110,7 @@ class PolicyStrategy(bt.Strategy):
             for name, data in zip(self._instruments(), self.datas, strict=True)
         }
         try:
-            self._market = Market.build(
-                frames, self.env_config, pipeline=self._pipeline, start=self.p.start, steps=0
-            )
+            self._market = Market.build(frames, self.env_config, pipeline=self._pipeline, start=self.p.start, steps=0)
         except BarsError:
             if preloaded:
                 raise

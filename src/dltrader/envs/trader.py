@@ -55,7 +55,7 @@ class Trader:
         self._names = dict(zip(map(id, self._datas), instruments, strict=True))
         self._broker = strategy.broker
         self._action = config.action
-        self._limits = {"allow_short": config.allow_short, "leverage": config.leverage}
+        self._allow_short, self._leverage = config.allow_short, config.leverage
         self._costs, self._lot_size = config.costs, config.lot_size
         self._at_open = config.sizing == "at_open"
         # A sizer that the user has added decides how much; the action then only decides which way.
@@ -108,13 +108,11 @@ class Trader:
         Raises:
             ActionError: The action lies outside the space; nothing has happened.
         """
-        return self._action.exposures(action, self.held, **self._limits)
+        return self._action.exposures(action, self.held, allow_short=self._allow_short, leverage=self._leverage)
 
     def decide(self, asked: Sequence[float]) -> None:
         """Set out from this bar's close for the exposures asked for; orders are sent now or at the next open."""
-        trading = [
-            self._action.rebalances or new != old for new, old in zip(asked, self.held, strict=True)
-        ]
+        trading = [self._action.rebalances or new != old for new, old in zip(asked, self.held, strict=True)]
         self.fills, self.rejections = [], []
         if not any(trading):
             return
@@ -171,7 +169,7 @@ class Trader:
             sells,
             commission=self._costs.commission,
             lot_size=self._lot_size,
-            leverage=self._limits["leverage"],
+            leverage=self._leverage,
         )
         # Sales first: their money pays for the buys.
         for data, size, exposure in zip(self._datas, sizes, asked, strict=True):
