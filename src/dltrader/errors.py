@@ -73,3 +73,9 @@ class MissingExtraError(DLTraderError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f'{package} is not installed; run: pip install "dltrader[{extra}]"')
+        self.package = package
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Made again from its arguments, so that it survives the way out of another process."""
+        return type(self), (self.package, self.extra)

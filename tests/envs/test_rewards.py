@@ -103,6 +103,9 @@ def test_parameters_come_from_a_mapping():
         ({"name": "sortino", "rat": 1}, "unknown key 'reward.rat'; did you mean 'reward.rate'?"),
         ({"name": "profit", "rate": 1}, "reward 'profit' takes no parameters, found \\['rate'\\]"),
         ({"name": "sortino", "rate": 2}, "rate must be less than 1, was 2"),
+        (5, "a reward is a name, a mapping with a name, or a callable, was 5; known: log_growth, "),
+        (None, "or a callable, was None"),
+        ({"rate": 0.5}, "or a callable, was {'rate': 0.5}"),
     ],
 )
 def test_a_wrong_reward_is_refused(reward, message):

@@ -4,6 +4,7 @@ import backtrader as bt
 import numpy as np
 import pytest
 
+from dltrader.agents.baselines import BuyAndHold
 from dltrader.envs.broker import make_cerebro
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import EnvConfig
@@ -136,3 +137,11 @@ def test_a_configuration_is_needed(quick):
 def test_too_few_preloaded_bars_are_refused(quick):
     with pytest.raises(BarsError, match="at least"):
         run_strategy({"a": random_walk(3)}, quick)
+
+
+def test_a_baseline_adapts_the_configuration_as_in_a_backtest(quick):
+    cerebro = make_cerebro(quick)
+    cerebro.adddata(bt.feeds.PandasData(dataname=random_walk(50).tz_localize(None)))
+    cerebro.addstrategy(PolicyStrategy, policy=BuyAndHold(), config=quick)
+    (strategy,) = cerebro.run()
+    assert strategy.trader.positions[0] > 900

@@ -221,8 +221,8 @@ def test_a_small_network_learns_whether_the_newest_bar_is_above_the_one_before(n
 
 
 def test_a_bare_extractor_configuration_builds_nothing():
-    with pytest.raises(NotImplementedError):
-        ExtractorConfig(name="none").build(1, 1)
+    with pytest.raises(TypeError, match="abstract method make"):
+        ExtractorConfig(name="none")
 
 
 # mlp

@@ -39,7 +39,7 @@ class Baseline(NamedConfig, ABC):
         observation: Observation,
         state: Any = None,
         episode_start: Any = None,
-        deterministic: bool = False,  # noqa: FBT001, FBT002 - Stable-Baselines3's signature
+        deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """One choice for every instrument of every observation."""
         del episode_start, deterministic
@@ -107,10 +107,9 @@ class SMACross(Baseline):
 
     def adapt(self, config: EnvConfig) -> EnvConfig:
         """The two averages are all it sees."""
-        averages = [
-            {"name": "ta", "indicator": "SMAIndicator", "window": bars} for bars in (self.fast_bars, self.slow_bars)
-        ]
-        return EnvConfig.from_mapping(super().adapt(config).model_dump() | {"features": averages})
+        windows = self.fast_bars, self.slow_bars
+        averages = tuple(FeatureSpec.of("ta", indicator="SMAIndicator", window=bars) for bars in windows)
+        return super().adapt(config).model_copy(update={"features": averages})
 
     def choose(self, observation: Observation, shape: tuple[int, ...], state: Any) -> tuple[Any, Any]:
         """1 where the fast average is above the slow one."""

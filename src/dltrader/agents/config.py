@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _default_extractor() -> ExtractorConfig:
-    return EXTRACTORS["mlp"]()
+    return EXTRACTORS["mlp"].from_mapping({"name": "mlp"})
 
 
 class AgentConfig(NamedConfig, ABC):
@@ -28,6 +28,13 @@ class AgentConfig(NamedConfig, ABC):
     extractor: Annotated[SerializeAsAny[ExtractorConfig], named(EXTRACTORS)] = Field(
         default_factory=_default_extractor, description="The network that reads the market"
     )
+
+    def require(self, n_envs: int) -> None:
+        """Check the configuration against the number of environments.
+
+        Raises:
+            ConfigError: They do not go together.
+        """
 
     @abstractmethod
     def learner(self, env: VecEnv, *, seed: int, device: str) -> BaseAlgorithm:

@@ -15,7 +15,9 @@ from dltrader.nn.observation import ObservationEncoder
 
 
 class MarketExtractor(BaseFeaturesExtractor):
-    """An extractor of `dltrader.nn` for any Stable-Baselines3 algorithm with a multi-input policy:
+    """An extractor of `dltrader.nn` for any Stable-Baselines3 algorithm with a multi-input policy.
+
+    To use it without the rest of this library:
 
         PPO("MultiInputPolicy", env, policy_kwargs={
             "features_extractor_class": MarketExtractor,
@@ -34,7 +36,7 @@ class MarketExtractor(BaseFeaturesExtractor):
 
     def __init__(
         self,
-        observation_space: spaces.Dict,
+        observation_space: spaces.Space[Any],
         extractor: str | Mapping[str, Any] | ExtractorConfig = "mlp",
     ) -> None:
         if not isinstance(observation_space, spaces.Dict) or set(observation_space.spaces) != {"market", "account"}:

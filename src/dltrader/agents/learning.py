@@ -16,6 +16,7 @@ from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from dltrader.agents.config import AgentConfig
+from dltrader.agents.threads import one_thread
 from dltrader.envs.rewards import RUIN_FRACTION
 from dltrader.errors import ConfigError
 
@@ -58,8 +59,8 @@ def learn(
 ) -> BasePolicy:
     """Train an agent and return its network.
 
-    The same seed gives the same weights on the same machine: environments are stepped in turn in this process, and torch
-    runs in one thread, which small networks prefer anyway.
+    The same seed gives the same weights on the same machine: environments are stepped in turn in this process, and
+    torch runs in one thread, which small networks prefer anyway.
 
     Args:
         agent: What learns.
@@ -73,20 +74,31 @@ def learn(
     Raises:
         ConfigError: The configuration does not fit, or there is no such device.
     """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(f"train.device is {device}, but torch finds no CUDA device here; set it to cpu or auto")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    require_device(device)
     # Rewards of one bar are a hundredth or less: scaled to unit size, the value's gradient is of use.
     env = VecNormalize(DummyVecEnv(list(environments)), norm_obs=False, norm_reward=True, gamma=_gamma(agent))
     try:
-        learner = agent.learner(env, seed=seed, device=device)
-        learner.set_logger(_logger(tensorboard))
-        learner.learn(total_timesteps, callback=_Reporter(on_rollout))
+        with one_thread():
+            learner = agent.learner(env, seed=seed, device=device)
+            learner.set_logger(_logger(tensorboard))
+            learner.learn(total_timesteps, callback=_Reporter(on_rollout))
         return learner.policy
     finally:
         env.close()
-        torch.set_num_threads(threads)
+
+
+def require_device(device: str) -> None:
+    """Check that torch can compute on a device.
+
+    Raises:
+        ConfigError: There is no such device, here or anywhere.
+    """
+    try:
+        kind = "cpu" if device == "auto" else torch.device(device).type
+    except RuntimeError:
+        raise ConfigError(f"train.device must be cpu, cuda or auto, was {device!r}") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"train.device is {device}, but torch finds no CUDA device here; set it to cpu or auto")
 
 
 class _Reporter(BaseCallback):
@@ -102,7 +114,7 @@ class _Reporter(BaseCallback):
         self._started = time.monotonic()
 
     def _on_step(self) -> bool:
-        lanes = zip(self.locals["dones"], self.locals["infos"], self.training_env.reset_infos, strict=True)
+        lanes = zip(self.locals["dones"], self.locals["infos"], self.training_env.unwrapped.reset_infos, strict=True)
         for done, end, start in lanes:
             if done:
                 self._growths.append(math.log(max(end["equity"] / start["equity"], RUIN_FRACTION)))

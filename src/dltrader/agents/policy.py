@@ -43,4 +43,3 @@ class Adapting(Protocol):
     def adapt(self, config: Any) -> Any:
         """The `EnvConfig` under which the policy works, made from the one given."""
         ...
-

@@ -28,7 +28,7 @@ class PPOConfig(AgentConfig):
     hidden: tuple[int, ...] = Field((64,), description="Units of the layers between extractor and heads")
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Step size of Adam at the start")
     schedule: Literal["linear", "constant"] = Field(
-        "linear", description="Whether the step size falls to zero over the training"
+        "linear", description="Whether the step size falls to a tenth over the training"
     )
     gamma: float = Field(0.95, ge=0, le=1, description="Discount per bar; 0.95 looks about 20 bars ahead")
     gae_lambda: float = Field(0.9, ge=0, le=1, description="Weight of longer returns in the advantages")
@@ -39,24 +39,29 @@ class PPOConfig(AgentConfig):
     entropy_bonus: float = Field(0.005, ge=0, description="Weight of the policy's entropy in the loss")
     value_weight: float = Field(0.5, ge=0, description="Weight of the value's error in the loss")
     max_gradient_norm: float = Field(0.5, gt=0, description="Gradients are clipped to this norm")
-    normalize_advantage: bool = Field(True, description="Whether advantages are standardised in every batch")
+    normalize_advantage: bool = Field(default=True, description="Whether advantages are standardised in every batch")
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = PPO
     policy_class: ClassVar[type[ActorCriticPolicy]] = MultiInputActorCriticPolicy
 
-    def learner(self, env: VecEnv, *, seed: int, device: str) -> PPO | RecurrentPPO:
-        """A PPO learner on the environments."""
-        bars = self.n_steps * env.num_envs
+    def require(self, n_envs: int) -> None:
+        """Whole batches: the bars of an update are a multiple of a gradient step's."""
+        bars = self.n_steps * n_envs
         if bars % self.batch_size:
             raise ConfigError(
                 f"agent.batch_size must divide the {bars} bars of an update (agent.n_steps {self.n_steps} x "
-                f"train.n_envs {env.num_envs}), was {self.batch_size}"
+                f"train.n_envs {n_envs}), was {self.batch_size}"
             )
-        rate = LinearSchedule(self.learning_rate, 0.0, 1.0) if self.schedule == "linear" else self.learning_rate
+
+    def learner(self, env: VecEnv, *, seed: int, device: str) -> PPO | RecurrentPPO:
+        """A PPO learner on the environments."""
+        self.require(env.num_envs)
+        # To a tenth, not to zero: the last update, or the only one, is to teach something too.
+        falling = LinearSchedule(self.learning_rate, self.learning_rate / 10, 1.0)
         return self.algorithm(
-            self.policy_class,
+            self.policy_class,  # type: ignore[arg-type] # RecurrentPPO has its own, and a subclass sets both
             env,
-            learning_rate=rate,
+            learning_rate=falling if self.schedule == "linear" else self.learning_rate,
             n_steps=self.n_steps,
             batch_size=self.batch_size,
             n_epochs=self.n_epochs,
@@ -74,9 +79,8 @@ class PPOConfig(AgentConfig):
 
     def network(self, observation_space: spaces.Dict, action_space: spaces.Space[Any]) -> ActorCriticPolicy:
         """Actor and critic on one extractor."""
-        return self.policy_class(
-            observation_space, action_space, lr_schedule=lambda _: 0.0, **self._network_options()
-        )
+        options = self._network_options() | {"optimizer_class": _NoOptimizer}
+        return self.policy_class(observation_space, action_space, lr_schedule=lambda _: 0.0, **options)
 
     def _network_options(self) -> dict[str, Any]:
         return {
@@ -84,6 +88,13 @@ class PPOConfig(AgentConfig):
             "features_extractor_class": MarketExtractor,
             "features_extractor_kwargs": {"extractor": self.extractor},
         }
+
+
+class _NoOptimizer:
+    """Stands for the optimizer of a network that is only asked: making a real one loads torch's compiler, seconds."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Take what an optimizer takes, and keep nothing."""
 
 
 class RecurrentPPOConfig(PPOConfig):

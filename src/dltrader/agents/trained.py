@@ -11,6 +11,7 @@ import torch
 from gymnasium import spaces
 
 from dltrader.agents.config import AgentConfig
+from dltrader.agents.threads import one_thread
 from dltrader.envs.contract import EnvConfig, observation_space
 from dltrader.errors import BundleError
 from dltrader.features import FittedPipeline
@@ -51,7 +52,7 @@ class TrainedPolicy:
         Raises:
             BundleError: The weights are not those of this network.
         """
-        network = agent.network(*_spaces(env_config, pipeline, len(instruments)))
+        network = cls.network_for(agent, env_config, pipeline, len(instruments))
         expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
         if expected != found:
@@ -63,6 +64,24 @@ class TrainedPolicy:
         network.load_state_dict(dict(weights))
         network.set_training_mode(False)
         return cls(agent, env_config, pipeline, instruments, network)
+
+    @staticmethod
+    def network_for(
+        agent: AgentConfig, env_config: EnvConfig, pipeline: FittedPipeline, n_instruments: int
+    ) -> BasePolicy:
+        """The network of a policy, with weights to be loaded.
+
+        Raises:
+            ConfigError: The agent's configuration does not fit the environment.
+        """
+        observed = observation_space(
+            env_config.window_bars,
+            len(pipeline.names) * n_instruments,
+            n_instruments,
+            clip=pipeline.clip,
+            leverage=env_config.leverage,
+        )
+        return agent.network(observed, env_config.action_space(n_instruments))
 
     @property
     def name(self) -> str:
@@ -84,7 +103,7 @@ class TrainedPolicy:
         observation: Any,
         state: Any = None,
         episode_start: Any = None,
-        deterministic: bool = False,  # noqa: FBT001, FBT002 - Stable-Baselines3's signature
+        deterministic: bool = False,
     ) -> tuple[Any, Any]:
         """The action for one observation or a batch, as `dltrader.agents.Policy` says.
 
@@ -98,22 +117,10 @@ class TrainedPolicy:
                     f"the policy observes {key!r} of shape {space.shape}, was given "
                     f"{'none' if found is None else found}; use the environment, features and instruments of its run"
                 )
-        action, state = self.network.predict(observation, state, episode_start, deterministic)
+        with one_thread():
+            action, state = self.network.predict(observation, state, episode_start, deterministic)
         return action, state
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of all tensors of the network, on the CPU."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
-
-
-def _spaces(
-    config: EnvConfig, pipeline: FittedPipeline, n_instruments: int
-) -> tuple[spaces.Dict, spaces.Space[Any]]:
-    observed = observation_space(
-        config.window_bars,
-        len(pipeline.names) * n_instruments,
-        n_instruments,
-        clip=pipeline.clip,
-        leverage=config.leverage,
-    )
-    return observed, config.action_space(n_instruments)

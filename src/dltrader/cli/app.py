@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -40,11 +41,14 @@ def _common(
         typer.Option(help="A Python module to import first, which registers features, rewards or sources of yours."),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=lambda show: _version(show=show), is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", callback=lambda show: _version(show=show), is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Deep-reinforcement-learning traders on backtrader."""
     del version
+    if plugin and "" not in sys.path:
+        sys.path.append("")  # a module of yours lies beside you, where an installed script does not look
     for module in plugin or []:
         try:
             import_module(module)
@@ -57,7 +61,9 @@ def _common(
     "dltrader train configs/ppo_lstm.yaml train.total_timesteps=50000 data.bars=csv:prices.csv --out runs/mine"
 )
 def train(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")],
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")
+    ],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Dotted keys with new values.")
     ] = None,
@@ -73,7 +79,8 @@ def train(
 
 
 @app.command(
-    epilog="Examples:  dltrader backtest runs/demo   |   dltrader backtest runs/demo --bars sample:IBM --start 2010-01-01"
+    epilog="Examples:  dltrader backtest runs/demo   |   "
+    "dltrader backtest runs/demo --bars sample:IBM --start 2010-01-01"
 )
 def backtest(
     run: RunFolder,

@@ -33,7 +33,10 @@ def print_run(run: Run) -> None:
     if best is not None:
         growth = best["validation_growth"]
         console.print(f"best on the validation bars: after {best['steps']:,} bars, log growth {growth:+.4f}")
-    console.print(f"next: dltrader backtest {run.path}")
+    if (run.path / "policy").is_dir():
+        console.print(f"next: dltrader backtest {run.path}")
+    else:
+        console.print("it ended before the first update, so there is no policy")
 
 
 def print_backtest(result: BacktestResult) -> None:
@@ -53,8 +56,24 @@ def print_backtest(result: BacktestResult) -> None:
         table.add_row(name.replace("_", " "), *cells)
     console = Console()
     console.print(table)
+    remark = trading_remark(result)
+    if remark:
+        console.print(remark)
     if len(result.rejections):
         console.print(f"{len(result.rejections)} order(s) refused by the broker")
+
+
+def trading_remark(result: BacktestResult) -> str | None:
+    """What a reader of good numbers must know: that the policy did not trade, or merely held. None where it traded."""
+    orders = result.orders
+    if len(orders) == 0:
+        return "the policy never traded"
+    if int(orders["instrument"].value_counts().max()) > 1:
+        return None
+    sides = set(orders["side"])
+    how = "traded" if len(sides) > 1 else "bought" if sides == {"buy"} else "sold short"
+    where = "" if len(result.bars) == 1 else f" in {len(orders)} of {len(result.bars)} instruments"
+    return f"the policy {how} once and held{where}"
 
 
 def print_runs(folder: Path, runs: Sequence[Run]) -> None:
@@ -107,9 +126,7 @@ def print_env_speed(speed: EnvSpeed) -> None:
 def format_metric(name: str, value: float | None) -> str:
     """A metric as people read it; nothing where it is undefined."""
     if value is None or math.isnan(value):
-        return "–"
+        return "\N{EN DASH}"
     if name in PERCENT:
         return f"{100 * value:.1f} %"
     return f"{value:,.0f}" if name in WHOLE else f"{value:.2f}"
-
-

@@ -19,6 +19,7 @@ seed.
 from __future__ import annotations
 
 import datetime as dt
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import numpy as np
@@ -36,7 +37,7 @@ FloatArray = npt.NDArray[np.float64]
 LAST_DAY = pd.Timestamp("2262-01-01", tz="UTC")  # what pandas can count in nanoseconds
 
 
-class SyntheticConfig(Config):
+class SyntheticConfig(Config, ABC):
     """What all synthetic bars have in common."""
 
     n: int = Field(1000, ge=1, le=1_000_000, description="Number of bars; from 1 to 1000000.")
@@ -84,9 +85,9 @@ class SyntheticConfig(Config):
         """How much of a year one bar takes."""
         return 1.0 / ((252 if self.calendar == "business" else 365) * self.bars_a_day)
 
+    @abstractmethod
     def log_path(self, rng: np.random.Generator) -> FloatArray:
         """Log price at each close, relative to `price`; shape (n,)."""
-        raise NotImplementedError
 
 
 class GbmConfig(SyntheticConfig):

@@ -8,7 +8,7 @@ frozen configuration that can be called.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer
@@ -128,8 +128,12 @@ def _read(value: Any) -> Any:
     """A reward from a name, a mapping with a name, or any callable."""
     if callable(value):
         return value
-    values = {"name": value} if isinstance(value, str) else dict(value)
-    name = str(values.get("name"))
+    values = {"name": value} if isinstance(value, str) else value
+    if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
+        raise ConfigError(
+            f"a reward is a name, a mapping with a name, or a callable, was {value!r}; known: {', '.join(REWARDS)}"
+        )
+    name = values["name"]
     try:
         found = REWARDS[name]
     except UnknownNameError as error:

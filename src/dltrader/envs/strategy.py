@@ -40,6 +40,8 @@ class PolicyStrategy(bt.Strategy):
         config = self.p.config or getattr(policy, "env_config", None)
         if config is None:
             raise ConfigError("the policy brings no configuration; pass config=EnvConfig(...) to PolicyStrategy")
+        if hasattr(policy, "adapt"):  # a baseline says what it must see and do
+            config = policy.adapt(config)
         if config.sizing == "at_open" and not self.cerebro.p.cheat_on_open:
             raise ConfigError(
                 "sizing at_open needs a Cerebro that acts at the open; make it with bt.Cerebro(cheat_on_open=True) "

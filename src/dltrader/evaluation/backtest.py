@@ -18,6 +18,7 @@ from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError
 from dltrader.evaluation.metrics import measure
 from dltrader.evaluation.result import BacktestResult
+from dltrader.evaluation.tables import table_of
 from dltrader.evaluation.trades import closed_trades
 
 
@@ -40,12 +41,13 @@ def backtest(
             Episodes are not bounded here, whatever it says.
         start: No decision before this time; earlier bars only warm the features up.
         deterministic: Whether the policy takes its likeliest action rather than drawing one.
-        prepare: A hook that gets the Cerebro before it runs.
+        prepare: A hook that gets the Cerebro before it runs, and then that of buy-and-hold: it may set costs of both.
         benchmark: Whether buy-and-hold is run beside it.
 
     Raises:
         BarsError: The bars break their rules, or are too few.
-        ConfigError: There is no configuration.
+        ConfigError: There is no configuration, or it is none.
+        Exception: Whatever the policy or the hook raises.
     """
     env_config = _env_config(policy, config)
     pipeline = getattr(policy, "pipeline", None)
@@ -57,14 +59,14 @@ def backtest(
     first = market.times[market.first]
     held = None
     if benchmark:
-        held = backtest(BuyAndHold(), market.bars, env_config, start=first, benchmark=False)
+        held = backtest(BuyAndHold(), market.bars, env_config, start=first, prepare=prepare, benchmark=False)
     tested = {name: frame.iloc[market.first :].iloc[: len(record.times)] for name, frame in market.bars.items()}
     times = pd.DatetimeIndex(record.times, name="time")
     equity = pd.Series(record.equity, times, name="equity")
     position = pd.DataFrame(record.positions, times, columns=list(market.instruments))
     closes = pd.DataFrame({name: frame["close"] for name, frame in tested.items()})
-    exposure = position.mul(closes).div(equity, axis=0)
-    orders = pd.DataFrame(record.fills, columns=list(Fill._fields))
+    exposure = position.mul(closes).div(equity.where(equity > 0), axis=0)
+    orders = table_of(record.fills, Fill._fields, times)
     trades = closed_trades(orders, times)
     metrics = measure(
         equity, exposure, orders, trades, periods_per_year=periods_per_year(next(iter(market.bars.values())))
@@ -76,7 +78,7 @@ def backtest(
         position=position,
         exposure=exposure,
         orders=orders,
-        rejections=pd.DataFrame(record.rejections, columns=list(Rejection._fields)),
+        rejections=table_of(record.rejections, Rejection._fields, times),
         trades=trades,
         metrics=metrics,
         benchmark=held,
@@ -119,6 +121,8 @@ def _env_config(policy: Policy, config: Any) -> EnvConfig:
     found = getattr(policy, "env_config", None) if config is None else getattr(config, "env", config)
     if isinstance(found, Mapping):
         found = EnvConfig.from_mapping(found)
-    if not isinstance(found, EnvConfig):
+    if found is None:
         raise ConfigError("a backtest needs a configuration; pass config=EnvConfig(...) or a run's config")
+    if not isinstance(found, EnvConfig):
+        raise ConfigError(f"config must be an EnvConfig, a mapping with its keys, or a run's config, was {found!r}")
     return found.model_copy(update={"episode_bars": None, "random_start": False})

@@ -1,8 +1,8 @@
 """Metrics of an equity curve and of its trades.
 
 Pure functions that guess nothing and cache nothing: fractions, never percent; nan where there is too little data. The
-standard ratios are empyrical's, told what it would otherwise guess. They differ from it in one thing: returns that never
-vary have no Sharpe or Sortino ratio (nan), where rounding would otherwise give them one of 1e16.
+standard ratios are empyrical's, told what it would otherwise guess. They differ from it in one thing: returns that
+never vary have no Sharpe or Sortino ratio (nan), where rounding would otherwise give them one of 1e16.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Mapping
 import empyrical
 import numpy as np
 import pandas as pd
+
+ROUNDING = 1e-14
+"""Returns that differ by less are equal: each is a ratio near 1, known to about 1e-16, less 1."""
 
 
 def returns_of(equity: pd.Series[float]) -> pd.Series[float]:
@@ -36,12 +39,20 @@ def longest_drawdown(equity: pd.Series[float]) -> int:
 
 
 def annual_return(equity: pd.Series[float], *, periods_per_year: float) -> float:
-    """Compound annual growth: (E_T / E_0) ^ (periods_per_year / bars) - 1; -1 once ruined."""
+    """Compound annual growth: (E_T / E_0) ^ (periods_per_year / bars) - 1; -1 once ruined.
+
+    A few minutes' gain, compounded over a year, may exceed every float; it is then inf.
+    """
     bars = len(equity) - 1
     if bars < 1:
         return math.nan
     ratio = float(equity.iloc[-1] / equity.iloc[0])
-    return ratio ** (periods_per_year / bars) - 1.0 if ratio > 0 else -1.0
+    if ratio <= 0:
+        return -1.0
+    try:
+        return math.expm1(math.log(ratio) * periods_per_year / bars)
+    except OverflowError:
+        return math.inf
 
 
 def annual_volatility(returns: pd.Series[float], *, periods_per_year: float) -> float:
@@ -56,7 +67,7 @@ def sharpe(returns: pd.Series[float], *, periods_per_year: float) -> float:
 
     Source: Sharpe 1994, "The Sharpe Ratio", Journal of Portfolio Management 21(1).
     """
-    if len(returns) < 2 or np.ptp(returns.to_numpy()) == 0:
+    if not _vary(returns):
         return math.nan
     return float(empyrical.sharpe_ratio(returns, annualization=periods_per_year))
 
@@ -66,7 +77,7 @@ def sortino(returns: pd.Series[float], *, periods_per_year: float) -> float:
 
     Source: Sortino and Price 1994, "Performance Measurement in a Downside Risk Framework", Journal of Investing 3(3).
     """
-    if len(returns) < 2 or np.ptp(returns.to_numpy()) == 0 or not (returns < 0).any():
+    if not _vary(returns) or not (returns < 0).any():
         return math.nan
     return float(empyrical.sortino_ratio(returns, annualization=periods_per_year))
 
@@ -107,8 +118,8 @@ def measure(
 
     Returns:
         total_return, annual_return, annual_volatility, sharpe, sortino, calmar, max_drawdown (<= 0), max_drawdown_bars,
-        trades, win_rate, profit_factor, exposure (mean gross exposure), turnover (value traded per year over mean
-        equity; buys and sales both count), commission (money).
+        trades, win_rate, profit_factor, exposure (mean gross exposure while solvent), turnover (value traded per year
+        over mean equity; buys and sales both count), commission (money).
     """
     returns = returns_of(equity)
     years = len(returns) / periods_per_year
@@ -125,7 +136,11 @@ def measure(
         "trades": float(len(trades)),
         "win_rate": win_rate(trades["profit"]),
         "profit_factor": profit_factor(trades["profit"]),
-        "exposure": float(exposure.abs().sum(axis=1).mean()),
+        "exposure": float(exposure.abs().sum(axis=1, skipna=False).mean()),
         "turnover": traded / float(equity.mean()) / years if years > 0 else math.nan,
         "commission": float(orders["commission"].sum()),
     }
+
+
+def _vary(returns: pd.Series[float]) -> bool:
+    return len(returns) >= 2 and float(np.ptp(returns.to_numpy())) > ROUNDING

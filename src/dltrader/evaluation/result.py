@@ -26,11 +26,12 @@ class BacktestResult:
         bars: Instrument -> bars of the tested stretch; its first row is the bar of the first decision.
         equity: Account value in money at the close of each bar.
         position: Units held at the close of each bar; one column an instrument.
-        exposure: Position value / equity at the close of each bar; one column an instrument.
+        exposure: Position value / equity at the close of each bar; one column an instrument; nan once ruined.
         orders: One row a fill: time, instrument, side ("buy" or "sell"), size (> 0), price, commission.
         rejections: One row an order the broker refused: time, instrument, size (signed), reason.
-        trades: One row a closed trade, from flat to flat: instrument, side ("long" or "short"), opened_at, closed_at, bars,
-            size (largest), entry_price, exit_price, commission, profit (money, net), return_ (net, of the entry value).
+        trades: One row a closed trade, from flat to flat: instrument, side ("long" or "short"), opened_at, closed_at,
+            bars, size (largest), entry_price, exit_price, commission, profit (money, net), return_ (net, of the entry
+            value).
         metrics: Name -> number, fractions not percent.
         benchmark: Buy-and-hold on the same bars in the same engine at the same costs; None in the benchmark itself.
     """

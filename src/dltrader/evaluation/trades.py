@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pandas as pd
 
+from dltrader.evaluation.tables import table_of
+
 TRADE_COLUMNS = (
-    "instrument", "side", "opened_at", "closed_at", "bars", "size", "entry_price", "exit_price", "commission", "profit", "return_",
+    "instrument", "side", "opened_at", "closed_at", "bars", "size", "entry_price", "exit_price", "commission", "profit",
+    "return_",
 )  # fmt: skip
+
+DUST = 1e-9
+"""Share of a trade's largest size that counts as nothing: fractions of a unit leave it behind, 0.1 + 0.2 - 0.3."""
 
 
 @dataclass
@@ -42,21 +50,23 @@ def closed_trades(orders: pd.DataFrame, times: pd.DatetimeIndex) -> pd.DataFrame
     """
     rows = []
     open_trades: dict[str, _OpenTrade] = {}
-    for fill in orders.itertuples(index=False):
+    fills: Iterable[Any] = orders.itertuples(index=False)
+    for fill in fills:
         signed = fill.size if fill.side == "buy" else -fill.size
         while signed != 0.0:
             trade = open_trades.get(fill.instrument)
             if trade is None:
                 side = "long" if signed > 0 else "short"
                 trade = open_trades[fill.instrument] = _OpenTrade(fill.instrument, side, fill.time)
-            reduces = trade.held * signed < 0
-            part = -trade.held if reduces and abs(signed) > abs(trade.held) else signed
+            rest = trade.held + signed
+            crosses = trade.held * signed < 0 < rest * signed and abs(rest) > DUST * trade.size
+            part = -trade.held if crosses else signed
             _add(trade, part, fill.price, fill.commission * abs(part) / fill.size)
             signed -= part
-            if trade.held == 0.0:
+            if abs(trade.held) <= DUST * trade.size:
                 rows.append(_closed(trade, fill.time, times))
                 del open_trades[fill.instrument]
-    return pd.DataFrame(rows, columns=list(TRADE_COLUMNS))
+    return table_of(rows, TRADE_COLUMNS, times)
 
 
 def _add(trade: _OpenTrade, part: float, price: float, commission: float) -> None:
@@ -78,7 +88,7 @@ def _closed(trade: _OpenTrade, time: pd.Timestamp, times: pd.DatetimeIndex) -> d
     known = {name: value for name, value in asdict(trade).items() if name in TRADE_COLUMNS}
     return known | {
         "closed_at": time,
-        "bars": int(times.get_loc(time) - times.get_loc(trade.opened_at)),
+        "bars": int(times.searchsorted(time) - times.searchsorted(trade.opened_at)),
         "entry_price": buy if long else sell,
         "exit_price": sell if long else buy,
         "profit": profit,

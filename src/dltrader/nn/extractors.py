@@ -5,6 +5,7 @@ Every entry is a configuration whose `build` makes the network. Listing the name
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from dltrader.config import NamedConfig
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from dltrader.nn.market import MarketEncoder
 
 
-class ExtractorConfig(NamedConfig):
+class ExtractorConfig(NamedConfig, ABC):
     """What every extractor's configuration offers: `build`."""
 
     def build(self, window_bars: int, n_features: int) -> MarketEncoder:
@@ -33,9 +34,9 @@ class ExtractorConfig(NamedConfig):
                 raise ConfigError(f"{name} must be >= 1, was {size}; an extractor needs something to read")
         return self.make(window_bars, n_features)
 
+    @abstractmethod
     def make(self, window_bars: int, n_features: int) -> MarketEncoder:
-        """The network for sizes that are known to be >= 1; every extractor says how."""
-        raise NotImplementedError
+        """The network for sizes that are known to be >= 1."""
 
 
 EXTRACTORS: Registry[type[ExtractorConfig]] = Registry(

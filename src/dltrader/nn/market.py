@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 RELU_GAIN = math.sqrt(2.0)
 
 
-class MarketEncoder(nn.Module):
+class MarketEncoder(nn.Module, ABC):
     """A network that turns a window of bars into one vector.
 
     A row of a batch never depends on the other rows: a bar may be encoded alone or with others.
@@ -23,9 +24,9 @@ class MarketEncoder(nn.Module):
         super().__init__()
         self.features_dim = features_dim
 
+    @abstractmethod
     def forward(self, market: Tensor) -> Tensor:
         """Encode windows: (batch, window, features) -> (batch, features_dim)."""
-        raise NotImplementedError
 
 
 def linear(inputs: int, outputs: int, *, gain: float = 1.0, bias: bool = True) -> nn.Linear:

@@ -8,8 +8,6 @@ colour vision tell apart.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dltrader.errors import ConfigError
+from dltrader.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,16 +124,7 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: float | None = None) -
         raise ConfigError(f"dpi must be > 0, was {dpi}; leave it out for the figure's own")
     content = _render(figure, kind, dpi)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, because a rename is atomic only within one file system.
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)  # a temporary file is private by default, a picture is not
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_bytes(target, content)
     return target
 
 

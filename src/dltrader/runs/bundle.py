@@ -3,7 +3,8 @@
 A bundle is a folder with two files:
     policy.json           agent, environment, fitted features, instruments, spaces, and the checksum of the weights
     weights.safetensors   the tensors of the network
-A checksum in policy.json covers policy.json itself. Equal trainings write equal bytes: nothing in a bundle tells the time.
+A checksum in policy.json covers policy.json itself. Equal trainings write equal bytes: nothing in a bundle tells the
+time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dltrader.agents.trained import TrainedPolicy
 from dltrader.envs.contract import EnvConfig
 from dltrader.errors import BundleError, DLTraderError
 from dltrader.features import FittedPipeline
-from dltrader.runs.files import new_folder, sha256_of, write_json
+from dltrader.files import new_folder, sha256_of, write_json
 
 FORMAT = 1
 DESCRIPTION, WEIGHTS = "policy.json", "weights.safetensors"
@@ -58,8 +59,8 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
     Features, rewards and agents of your own must be registered before.
 
     Raises:
-        BundleError: The bundle is missing, incomplete, altered, or of another format.
-        UnknownNameError: It names something that is not registered here.
+        BundleError: The bundle is missing, incomplete, altered, of another format, or names something that is not
+            registered here.
     """
     folder = Path(folder)
     description = _description(folder / DESCRIPTION)
@@ -81,8 +82,13 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
             tuple(description["instruments"]),
             load_file(weights),
         )
-    except DLTraderError:
+    except BundleError:
         raise
+    except DLTraderError as error:
+        raise BundleError(
+            f"{folder} does not fit this installation: {error}; register what is your own before, on the command line "
+            "with dltrader --plugin MODULE"
+        ) from None
     except (KeyError, TypeError, SafetensorError) as error:
         raise BundleError(f"{folder} is no policy of this format: {error}") from None
 
@@ -94,7 +100,7 @@ def _description(path: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is missing; a policy is a folder with {DESCRIPTION} and {WEIGHTS}") from None
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} is truncated or altered: {error}; copy the folder again") from None
-    if not isinstance(description, dict) or "checksum" not in description:
+    if not isinstance(description, dict) or not {"checksum", "weights_sha256"} <= description.keys():
         raise BundleError(f"{path} describes no policy; a policy is a folder with {DESCRIPTION} and {WEIGHTS}")
     if description.get("format") != FORMAT:
         raise BundleError(

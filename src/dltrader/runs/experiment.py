@@ -5,35 +5,62 @@ It joins the configurations of the parts, which stand next to what they configur
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
 
 import pandas as pd
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo
 
 from dltrader.agents.config import AGENTS, AgentConfig
 from dltrader.config import Config, named, override, read_yaml
 from dltrader.data import load_bars
+from dltrader.data.times import moment, written
 from dltrader.envs.contract import EnvConfig
 from dltrader.envs.market import instrument_of
 from dltrader.errors import BarsError, ConfigError
 from dltrader.registry import did_you_mean
 
 
-def _moment(value: Any) -> Any:
-    """A time in ISO format from what YAML or a caller may give; fractions pass."""
-    if isinstance(value, str | dt.date | pd.Timestamp):
-        try:
-            return str(pd.Timestamp(value))
-        except ValueError:
-            raise ConfigError(f"{value!r} is no date; write it as 2010-01-31 or 2010-01-31 15:30") from None
+def _time(value: Any, info: ValidationInfo) -> Any:
+    """A time as text, from what YAML or a caller may give."""
+    if value is None:
+        return None
+    moment(value, str(info.field_name))
+    return str(value).strip()  # as it was written: the end of "2010" is not the end of 2010-01-01 00:00
+
+
+def _cut(value: Any, info: ValidationInfo) -> Any:
+    """A fraction, or a time as text."""
+    if isinstance(value, float) and 0 < value < 1:
+        return value
+    try:
+        return _time(value, info)
+    except ConfigError:
+        raise ConfigError(
+            f"{info.field_name} must be a fraction in (0, 1) or a date such as '2010-01-31', was {value!r}"
+        ) from None
+
+
+def _uris(value: Any) -> Any:
+    """A source URI, or several by name."""
+    uris = list(value.values()) if isinstance(value, Mapping) else [value]
+    if not uris or not all(isinstance(uri, str) for uri in uris):
+        raise ConfigError(f"bars must be a source URI such as 'sample:AAPL', or names to source URIs, was {value!r}")
     return value
 
 
-Moment = Annotated[str, BeforeValidator(_moment)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+def _ppo() -> AgentConfig:
+    return AGENTS["ppo"].from_mapping({"name": "ppo"})
+
+
+def _ppo_unless_named(value: Any) -> Any:
+    return {"name": "ppo", **value} if isinstance(value, Mapping) else value
+
+
+Time = Annotated[str, BeforeValidator(_time)]
+Cut = Annotated[float | str, BeforeValidator(_cut)]
 
 
 class Slices(NamedTuple):
@@ -53,15 +80,13 @@ class Slices(NamedTuple):
 class DataConfig(Config):
     """Which bars, and where they are cut. A cut is a time, or a fraction of the bars."""
 
-    bars: str | dict[str, str] = Field(
+    bars: Annotated[str | dict[str, str], BeforeValidator(_uris)] = Field(
         "sample:AAPL", description="A source URI, or instrument names to URIs for a portfolio"
     )
-    start: Moment | None = Field(None, description="The first bar is not before this")
-    end: Moment | None = Field(None, description="The last bar is not after this")
-    validation_start: Fraction | Moment = Field(
-        0.7, description="Where validation begins: these bars choose the best checkpoint"
-    )
-    test_start: Fraction | Moment = Field(
+    start: Time | None = Field(None, description="The first bar is not before this")
+    end: Time | None = Field(None, description="The last bar is not after this; a date is meant to its end")
+    validation_start: Cut = Field(0.7, description="Where validation begins: these bars choose the best checkpoint")
+    test_start: Cut = Field(
         0.85, description="Where the test begins: these bars are used for nothing but the final backtest"
     )
 
@@ -76,18 +101,20 @@ class DataConfig(Config):
         return {name: load_bars(uri, start=self.start, end=self.end) for name, uri in uris.items()}
 
     def cut(self, bars: Mapping[str, pd.DataFrame]) -> Slices:
-        """Cut the bars of all instruments at the same two times.
+        """Cut the bars of all instruments at the same two times; a fraction is one of the bars they have in common.
 
         Raises:
             BarsError: A slice would be empty.
         """
-        index = next(iter(bars.values())).index
-        validation, test = self._time(self.validation_start, index), self._time(self.test_start, index)
+        index = reduce(pd.Index.intersection, [frame.index for frame in bars.values()])
+        if len(index) == 0:
+            raise BarsError(f"{', '.join(bars)} have no bar at a common time; choose instruments that overlap")
+        validation, test = _place(self.validation_start, index), _place(self.test_start, index)
         if not index[0] < validation < test <= index[-1]:
             raise BarsError(
-                f"validation must begin after {index[0]:%Y-%m-%d} and the test after validation and by {index[-1]:%Y-%m-%d}, "
-                f"but they begin {validation:%Y-%m-%d} and {test:%Y-%m-%d}; "
-                "change data.validation_start and data.test_start"
+                f"the bars run from {written(index[0])} to {written(index[-1])}, validation begins "
+                f"{written(validation)} and the test {written(test)}, which leaves a slice empty; "
+                "change data.validation_start or data.test_start"
             )
         return Slices(
             train={name: frame.loc[frame.index < validation] for name, frame in bars.items()},
@@ -95,13 +122,10 @@ class DataConfig(Config):
             test=(dict(bars), test),
         )
 
-    @staticmethod
-    def _time(cut: float | str, index: pd.Index[Any]) -> pd.Timestamp:
-        if isinstance(cut, float):
-            found: pd.Timestamp = index[int(len(index) * cut)]
-            return found
-        time = pd.Timestamp(cut)
-        return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
+
+def _place(cut: float | str, index: pd.Index[Any]) -> pd.Timestamp:
+    found: pd.Timestamp = index[int(len(index) * cut)] if isinstance(cut, float) else moment(cut, "a cut")
+    return found
 
 
 class TrainConfig(Config):
@@ -122,8 +146,8 @@ class ExperimentConfig(Config):
     seed: int = Field(0, ge=0, lt=2**31, description="Of weights, actions and episodes")
     data: DataConfig = DataConfig()
     env: EnvConfig = EnvConfig()
-    agent: Annotated[SerializeAsAny[AgentConfig], named(AGENTS)] = Field(
-        default_factory=lambda: AGENTS["ppo"](), description="What learns"
+    agent: Annotated[SerializeAsAny[AgentConfig], named(AGENTS), BeforeValidator(_ppo_unless_named)] = Field(
+        default_factory=_ppo, description="What learns"
     )
     train: TrainConfig = TrainConfig()
 
@@ -152,7 +176,7 @@ def shipped_configs() -> dict[str, Path]:
 
 def _shipped(source: str | Path) -> Path:
     """The file itself, or the shipped one of that name."""
-    if Path(source).exists() or Path(source).suffix:
+    if Path(source).is_file() or Path(source).suffix:
         return Path(source)
     shipped = shipped_configs()
     if str(source) not in shipped:

@@ -1,12 +1,12 @@
 """The run: a folder that explains one training.
 
-    config.yaml       the whole configuration, defaults included
-    manifest.json     versions, seed, data, command, times, status, checkpoints and which did best
-    training.csv      the training curve, one row a rollout
-    checkpoints/N/    the policy after N bars
-    policy/           the final policy
-    backtest/         metrics, equity, orders and trades of the last backtest
-    plots/            pictures
+config.yaml       the whole configuration, defaults included
+manifest.json     versions, seed, data, command, times, status, checkpoints and which did best
+training.csv      the training curve, one row a rollout
+checkpoints/N/    the policy after N bars
+policy/           the final policy
+backtest/         metrics, equity, orders and trades of the last backtest
+plots/            pictures
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import datetime as dt
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -27,9 +27,9 @@ import pandas as pd
 import dltrader
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.errors import RunError
+from dltrader.files import write_json, write_text
 from dltrader.runs.bundle import load_policy, save_policy
 from dltrader.runs.experiment import ExperimentConfig
-from dltrader.runs.files import write_json, write_text
 
 CONFIG, MANIFEST, CURVE = "config.yaml", "manifest.json", "training.csv"
 POLICY, CHECKPOINTS = "policy", "checkpoints"
@@ -110,13 +110,13 @@ class Run:
         """What manifest.json holds now.
 
         Raises:
-            RunError: It is no JSON.
+            RunError: It is no JSON, or not that of a run.
         """
-        try:
-            manifest = json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"cannot read {self.path / MANIFEST}: {error}") from None
-        return dict(manifest)
+        manifest = _read_json(self.path / MANIFEST)
+        missing = {"status", "started", "checkpoints", "best"} - manifest.keys()
+        if missing:
+            raise RunError(f"{self.path / MANIFEST} is no manifest: it has no {sorted(missing)[0]}; copy the run again")
+        return manifest
 
     @property
     def curve(self) -> pd.DataFrame:
@@ -128,7 +128,7 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """The metrics of the last backtest, the policy's and buy-and-hold's; empty before there is one."""
         file = self.path / "backtest" / "metrics.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+        return _read_json(file) if file.is_file() else {}
 
     def policy(self, which: str | int = "best") -> TrainedPolicy:
         """A policy of the run.
@@ -161,9 +161,7 @@ class Run:
         entry = {"steps": steps, "validation_growth": validation_growth}
         best = manifest["best"]
         is_best = best is None or validation_growth > best["validation_growth"]
-        self._update(
-            checkpoints=[*manifest["checkpoints"], entry], best=entry if is_best else best
-        )
+        self._update(checkpoints=[*manifest["checkpoints"], entry], best=entry if is_best else best)
         return is_best
 
     def finish(self, policy: TrainedPolicy | None, *, status: str, error: str | None = None) -> None:
@@ -172,12 +170,22 @@ class Run:
             save_policy(policy, self.path / POLICY)
         self._update(status=status, ended=_now(), **({"error": error} if error else {}))
 
-    def write_curve(self, rows: list[Mapping[str, float]]) -> None:
+    def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the training curve so far."""
         write_text(self.path / CURVE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
     def _update(self, **values: Any) -> None:
         write_json(self.path / MANIFEST, self.manifest | values)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {path}: {error}") from None
+    if not isinstance(values, dict):
+        raise RunError(f"cannot read {path}: it must hold keys and values, found {type(values).__name__}")
+    return values
 
 
 def _now() -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from dltrader.data import load_bars, slice_bars
+from dltrader.data.times import moment
+from dltrader.envs.market import instrument_of
+from dltrader.errors import BundleError
 from dltrader.evaluation.backtest import backtest
 from dltrader.evaluation.result import BacktestResult
+from dltrader.files import new_folder, write_json, write_text
 from dltrader.runs import Run
-from dltrader.runs.files import new_folder, write_json, write_text
 
 
 def backtest_run(
     run: Run,
     *,
-    bars: str | None = None,
+    bars: str | Mapping[str, str] | None = None,
     start: str | None = None,
     end: str | None = None,
     which: str | int = "best",
@@ -25,7 +29,8 @@ def backtest_run(
 
     Args:
         run: The run.
-        bars: A source URI; by default the run's own bars, from where its test slice begins.
+        bars: A source URI, or names to URIs for a portfolio; by default the run's own bars, from where its test slice
+            begins.
         start: No decision before this time; earlier bars only warm the features up.
         end: No bar after this time.
         which: Which of the run's policies, see `Run.policy`.
@@ -33,18 +38,26 @@ def backtest_run(
     Raises:
         RunError: The run has no such policy.
         BundleError: The policy's files are damaged, or it trades another number of instruments.
+        ConfigError: A time cannot be read.
         SourceError: The bars cannot be had.
         BarsError: The bars break their rules, or are too few.
     """
     policy = run.policy(which)
+    begin = None if start is None else moment(start, "start")
     if bars is None:
         frames = run.config.data.load()
         history, test_start = run.config.data.cut(frames).test
         if end is not None:
             history = {name: slice_bars(frame, None, end) for name, frame in history.items()}
-        result = backtest(policy, history, start=start or test_start)
+        result = backtest(policy, history, start=test_start if begin is None else begin)
     else:
-        result = backtest(policy, load_bars(bars, end=end), start=start)
+        uris = {instrument_of(bars): bars} if isinstance(bars, str) else bars
+        if len(uris) != len(policy.instruments):
+            raise BundleError(
+                f"the policy trades {len(policy.instruments)} instrument(s) ({', '.join(policy.instruments)}), "
+                f"was given {len(uris)} ({', '.join(uris)}); give as many"
+            )
+        result = backtest(policy, {name: load_bars(uri, end=end) for name, uri in uris.items()}, start=begin)
     _keep(run, result, {"bars": bars or run.config.data.bars, "policy": which})
     return result
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dltrader.errors import ConfigError
 from dltrader.plotting import plot_training, save_figure
 from dltrader.runs import Run
 from dltrader.workflows.backtest import backtest_run
+
+SUFFIXES = ("png", "svg", "pdf")
 
 
 def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png") -> list[Path]:
@@ -22,11 +25,16 @@ def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png") ->
 
     Raises:
         RunError: The run has no policy yet.
-        ConfigError: The suffix is none that can be drawn.
+        ConfigError: The suffix is none that can be drawn, or the folder cannot be made.
     """
+    if suffix not in SUFFIXES:  # before the bars are traded for nothing
+        raise ConfigError(f"the format of a picture must be {', '.join(SUFFIXES)}, was {suffix!r}")
     folder = Path(out) if out is not None else run.path / "plots"
     figures = {"backtest": backtest_run(run).plot(), "training": plot_training(run)}
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from None
     files = []
     for name, figure in figures.items():
         files.append(folder / f"{name}.{suffix}")

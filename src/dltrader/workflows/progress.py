@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from dltrader.agents.learning import Rollout
 
@@ -17,17 +19,19 @@ class TrainingProgress:
     Args:
         title: What is trained.
         total_timesteps: Bars to step.
+        console: Where it is shown; by default standard output.
     """
 
-    def __init__(self, title: str, total_timesteps: int) -> None:
+    def __init__(self, title: str, total_timesteps: int, *, console: Console | None = None) -> None:
+        # All of it fits into 80 columns, of which the title may take 20.
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=20)),
+            BarColumn(bar_width=12),
             TaskProgressColumn(),
             TextColumn("{task.fields[speed]}"),
             TextColumn("{task.fields[growth]}"),
-            TimeElapsedColumn(),
             TimeRemainingColumn(),
+            console=console,
         )
         self._task = self._progress.add_task(title, total=total_timesteps, speed="", growth="")
 
@@ -45,7 +49,7 @@ class TrainingProgress:
     def show(self, rollout: Rollout) -> None:
         """Show the state after a rollout."""
         growth = rollout.episode_growth
-        fields = {"speed": f"{rollout.bars_per_second:,.0f} bars/s"}
+        fields: dict[str, Any] = {"speed": f"{rollout.bars_per_second:,.0f} bars/s"}
         if not math.isnan(growth):
-            fields["growth"] = f"mean episode growth {growth:+.3f}"
+            fields["growth"] = f"growth {growth:+.3f}"
         self._progress.update(self._task, completed=rollout.steps, **fields)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from dltrader.agents.learning import Rollout, learn
+from dltrader.agents.learning import Rollout, learn, require_device
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import fingerprint
 from dltrader.envs.cerebro import TradingEnv
@@ -54,9 +54,10 @@ def train(
     bars = experiment.data.load()
     slices = experiment.data.cut(bars)
     market = Market.build(slices.train, experiment.env)
-    # Too few bars for the later slices must come up before an hour of training, not after it.
+    # What cannot be must come up before a folder is made and an hour is spent.
     for frames, start in (slices.validation, slices.test):
         Market.build(frames, experiment.env, pipeline=market.pipeline, start=start)
+    _require_fit(experiment, market)
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
     run = Run.create(folder, experiment, data_sha256=fingerprint(bars))
     recorder = _Recorder(run, experiment, market, slices)
@@ -72,15 +73,22 @@ def train(
                 tensorboard=run.path / "tensorboard" if importlib.util.find_spec("tensorboard") else None,
                 on_rollout=partial(_report, recorder, bar.show if bar else None),
             )
+        recorder.validate()
     except KeyboardInterrupt:
         run.finish(recorder.policy, status="interrupted")
     except BaseException as error:
         run.finish(recorder.policy, status="failed", error=f"{type(error).__name__}: {error}")
         raise
     else:
-        recorder.validate()
         run.finish(recorder.policy, status="finished")
     return run
+
+
+def _require_fit(experiment: ExperimentConfig, market: Market) -> None:
+    """Raise a ConfigError where agent, environment and machine do not go together."""
+    require_device(experiment.train.device)
+    experiment.agent.require(experiment.train.n_envs)
+    TrainedPolicy.network_for(experiment.agent, experiment.env, market.pipeline, len(market.instruments))
 
 
 def _report(recorder: _Recorder, show: Callable[[Rollout], None] | None, rollout: Rollout) -> None:

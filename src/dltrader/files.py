@@ -15,10 +15,17 @@ from typing import Any
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole text file in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file."""
+    # Beside its place, because a rename is atomic only within one file system.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o644)  # a temporary file is private by default, a result is not
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -38,12 +45,28 @@ def new_folder(path: Path) -> Iterator[Path]:
     try:
         yield filling
         filling.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        filling.replace(path)
+        _take_place(filling, path)
     except BaseException:
         shutil.rmtree(filling, ignore_errors=True)
         raise
+
+
+def _take_place(folder: Path, path: Path) -> None:
+    """Move a folder to a path; an older one there goes only when the new one stands."""
+    if not path.exists():
+        folder.replace(path)
+        return
+    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    older = aside / "older"
+    try:
+        path.replace(older)
+        folder.replace(path)
+    except BaseException:
+        if older.exists():
+            older.replace(path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from dltrader.agents.learning import learn
+from dltrader.agents.threads import one_thread
+from dltrader.errors import ConfigError
+from small_runs import agent_of, makers
+
+AGENT = {"n_steps": 32, "batch_size": 64, "n_epochs": 2}
+
+
+def learned(seed=0, *, steps=128, on_rollout=lambda _: None, **env):
+    network = learn(agent_of(**AGENT), makers(2, **env), total_timesteps=steps, seed=seed, on_rollout=on_rollout)
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_every_rollout_is_reported_after_its_update():
+    reports = []
+    learned(steps=200, on_rollout=reports.append, episode_bars=20, random_start=True)
+    assert [report.steps for report in reports] == [64, 128, 192, 256]
+    for report in reports:
+        assert report.bars_per_second > 0
+        # Three choices: the entropy is at most ln 3, and a fresh policy is near it.
+        assert 0.8 * math.log(3) < report.policy_entropy <= math.log(3) + 1e-6
+        assert report.value_loss >= 0
+        assert math.isfinite(report.episode_growth)
+    assert [report.learning_rate for report in reports] == sorted(
+        (report.learning_rate for report in reports), reverse=True
+    )
+
+
+def test_growth_is_unknown_until_an_episode_ends():
+    reports = []
+    learned(steps=256, on_rollout=reports.append, episode_bars=100)
+    assert [math.isnan(report.episode_growth) for report in reports] == [True, True, True, False]
+
+
+def test_growth_is_that_of_the_episodes_that_ended():
+    # Exposure 0 is all there is to choose between two levels that round to no lot: nothing is ever earned.
+    reports = []
+    learned(
+        steps=64, on_rollout=reports.append, episode_bars=10, action={"name": "target_position", "levels": [0, 1e-9]}
+    )
+    assert [report.episode_growth for report in reports] == [0.0]
+
+
+def test_equal_seeds_give_equal_weights():
+    assert same(learned(7, random_start=True, episode_bars=30), learned(7, random_start=True, episode_bars=30))
+
+
+def test_other_seeds_give_other_weights():
+    assert not same(learned(7), learned(8))
+
+
+def test_the_seed_decides_where_episodes_begin():
+    starts = {}
+    for seed in (0, 1):
+        reports = []
+        learned(seed, on_rollout=reports.append, random_start=True, episode_bars=10)
+        starts[seed] = [report.episode_growth for report in reports]
+    assert starts[0] != starts[1]
+
+
+def test_reporting_changes_nothing():
+    def predicting(rollout):
+        space = rollout.network.observation_space
+        rollout.network.predict(space.sample(), deterministic=True)
+
+    assert same(learned(3), learned(3, on_rollout=predicting))
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1"])
+def test_a_device_that_is_not_there_is_refused(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    message = f"^train.device is {device}, but torch finds no CUDA device here; set it to cpu or auto$"
+    with pytest.raises(ConfigError, match=message):
+        learn(agent_of(), makers(1), total_timesteps=64, seed=0, device=device)
+
+
+def test_a_device_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match=r"^train.device must be cpu, cuda or auto, was 'gpu'$"):
+        learn(agent_of(), makers(1), total_timesteps=64, seed=0, device="gpu")
+
+
+def test_what_a_report_raises_arrives_and_ends_the_training():
+    seen = []
+
+    def fail(rollout):
+        seen.append(rollout.steps)
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match=r"^mine$"):
+        learned(on_rollout=fail)
+    assert seen == [64]
+
+
+def test_what_a_reward_raises_arrives():
+    def broken(step):
+        raise KeyError("my reward")
+
+    with pytest.raises(KeyError, match="my reward"):
+        learned(reward=broken)
+
+
+def test_environments_are_closed_when_learning_fails():
+    closed = []
+
+    def watched():
+        env = makers(1)[0]()
+        env.close = lambda: closed.append(True)
+        return env
+
+    with pytest.raises(ConfigError, match="batch_size must divide"):
+        learn(agent_of(batch_size=999), [watched], total_timesteps=64, seed=0)
+    assert closed == [True]
+
+
+def test_threads_are_given_back_even_after_an_error():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError), one_thread():
+            _ = torch.get_num_threads() / 0
+        assert torch.get_num_threads() == 2
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

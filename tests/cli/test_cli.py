@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import dltrader
+from dltrader.cli.app import app
+from dltrader.data import fingerprint, load_bars
+from dltrader.errors import ConfigError
+from dltrader.runs import Run
+from dltrader.workflows.train import train
+from small_runs import experiment
+
+SMALL = """
+data:
+  bars: synthetic:gbm?n=300&sigma=0.3&seed=5
+env:
+  window_bars: 4
+  features: [log_return, range]
+  scaling: train
+agent:
+  extractor: {name: mlp, hidden: [8]}
+  n_steps: 64
+  batch_size: 64
+train:
+  total_timesteps: 256
+  n_envs: 2
+  evaluate_every: 128
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return train(experiment(), out=tmp_path_factory.mktemp("cli") / "run").path
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, trained):
+    """A working folder with a configuration and a run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "small.yaml").write_text(SMALL)
+    shutil.copytree(trained, tmp_path / "runs" / "one")
+    return tmp_path
+
+
+def invoke(*arguments):
+    """What a command prints, one line an element, without the ends of the lines."""
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return [line.rstrip() for line in result.output.splitlines()]
+
+
+def dltrader_process(*arguments, cwd, **environment):
+    command = [sys.executable, "-W", "error", "-m", "dltrader", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "100"} | environment
+    )
+
+
+def commands():
+    """Every command as the words that call it."""
+    found = []
+    todo = [((), typer.main.get_command(app))]
+    while todo:
+        words, command = todo.pop()
+        if hasattr(command, "commands"):
+            todo += [((*words, name), inner) for name, inner in command.commands.items()]
+        else:
+            found.append(words)
+    return sorted(found)
+
+
+def test_these_are_the_commands():
+    assert [" ".join(words) for words in commands()] == [
+        "backtest",
+        "bench env",
+        "data export",
+        "data show",
+        "plot",
+        "runs",
+        "train",
+    ]
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_help_shows_an_example(words, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    text = " ".join(" ".join(invoke(*words, "--help")).split())
+    assert re.search(rf"Examples?: +dltrader {' '.join(words)}", text)
+
+
+def test_version():
+    assert invoke("--version") == [f"dltrader {dltrader.__version__}"]
+
+
+def test_data_show_prints_ends_span_and_fingerprint(here):
+    lines = invoke("data", "show", "synthetic:sine?n=50")
+    assert lines[0] == "synthetic:sine?n=50"
+    rows = [line for line in lines if re.search(r"\d{4}-\d\d-\d\d 00:00 │", line)]
+    assert len(rows) == 6
+    assert "50 bars, 2000-01-03 00:00 to 2000-03-10 00:00 UTC" in lines
+    assert f"sha256 {fingerprint(load_bars('synthetic:sine?n=50'))}" in lines
+
+
+def test_data_show_of_few_bars_shows_each_once(here):
+    lines = invoke("data", "show", "synthetic:sine?n=50", "--start", "2000-03-07")
+    assert sum("00:00 │" in line for line in lines) == 4
+    assert "4 bars, 2000-03-07 00:00 to 2000-03-10 00:00 UTC" in lines
+
+
+@pytest.mark.parametrize("name", ["bars.csv", "bars.csv.gz"])
+def test_what_data_export_writes_csv_reads_back(here, name):
+    uri = "synthetic:gbm?n=60&seed=2&interval=1h&calendar=continuous"
+    assert invoke("data", "export", uri, "--out", name) == [f"60 bars written to {name}"]
+    assert fingerprint(load_bars(f"csv:{name}")) == fingerprint(load_bars(uri))
+
+
+def test_train_makes_a_run_and_says_what_to_type_next(here):
+    lines = invoke("train", "small.yaml", "seed=7", "agent.learning_rate=1e-3", "--out", "runs/two", "--quiet")
+    assert lines[0] == "runs/two: finished"
+    assert re.fullmatch(r"best on the validation bars: after \d+ bars, log growth [+-]\d\.\d{4}", lines[1])
+    assert lines[2:] == ["next: dltrader backtest runs/two"]
+    config = Run.open("runs/two").config
+    assert (config.name, config.seed, config.agent.learning_rate) == ("small", 7, 0.001)
+
+
+def test_train_shows_its_progress_unless_told_not_to(here):
+    assert any("bars/s" in line for line in invoke("train", "small.yaml", "--out", "runs/loud"))
+
+
+def test_backtest_prints_the_policy_beside_buy_and_hold(here):
+    text = "\n".join(invoke("backtest", "runs/one"))
+    metrics = Run.open("runs/one").metrics
+    for name in ("metrics", "buy_and_hold"):
+        assert f"{100 * metrics[name]['total_return']:.1f} %" in text
+    assert "ppo (mlp)" in text
+    assert "buy and hold" in text
+    assert "gbm, 2000-12-25 to 2001-02-23, 44 bars" in text
+
+
+def test_backtest_takes_other_bars_and_policies(here):
+    text = "\n".join(
+        invoke("backtest", "runs/one", "--bars", "synthetic:ou?n=100", "--start", "2000-02-01", "--policy", "128")
+    )
+    assert "ou, 2000-02-01 to 2000-05-19, 78 bars" in text
+    assert Run.open("runs/one").metrics["policy"] == 128
+
+
+def test_plot_names_the_files(here):
+    assert invoke("plot", "runs/one") == ["runs/one/plots/backtest.png", "runs/one/plots/training.png"]
+    assert invoke("plot", "runs/one", "--out", "images", "--format", "svg") == [
+        "images/backtest.svg",
+        "images/training.svg",
+    ]
+    assert Path("images/backtest.svg").stat().st_size > 10_000
+
+
+def test_runs_are_listed(here, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    before = "\n".join(invoke("runs"))
+    assert "runs/one" in before
+    assert "finished" in before
+    assert "%" not in before
+    invoke("backtest", "runs/one")
+    row = next(line for line in invoke("runs") if "runs/one" in line)
+    metrics = Run.open("runs/one").metrics
+    assert f"{100 * metrics['metrics']['total_return']:.1f} %" in row
+    assert "256" in row
+    assert invoke("runs", "elsewhere") == ["no runs in elsewhere; make one with: dltrader train ppo_mlp"]
+
+
+def test_bench_env_prints_both_speeds(here):
+    lines = invoke("bench", "env", "--bars", "500", "--repeats", "1")
+    assert lines[0] == "bars/s, 500 bars"
+    for label in ("no orders", "an order on every bar"):
+        row = next(line for line in lines if label in line)
+        speeds = [float(number.replace(",", "")) for number in re.findall(r"[\d,.]+", row)]
+        assert speeds[1] / speeds[0] == pytest.approx(speeds[2], abs=0.01)
+        assert min(speeds) > 0
+    assert re.fullmatch(r"reset after the first: \d+\.\d\d ms; medians of 1 interleaved repeats", lines[-1])
+
+
+def test_a_plugin_registers_what_a_configuration_names(here, monkeypatch):
+    (here / "my_rewards.py").write_text(
+        textwrap.dedent("""
+            import dltrader
+
+            def my_reward(step):
+                return 2.0 * (step.equity / step.equity_before - 1.0)
+
+            dltrader.REWARDS.register("my_cli_reward", my_reward)
+        """)
+    )
+    options = "env.reward=my_cli_reward", "--out", "runs/mine", "--quiet"
+    with pytest.raises(ConfigError, match="unknown reward 'my_cli_reward'"):
+        invoke("train", "small.yaml", *options)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in {"", str(here)}])
+    assert invoke("--plugin", "my_rewards", "train", "small.yaml", *options)[0] == "runs/mine: finished"
+    assert Run.open("runs/mine").policy().env_config.reward is dltrader.REWARDS["my_cli_reward"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["train", "ppo_mpl"], "ConfigError", "no configuration file 'ppo_mpl'; did you mean 'ppo_mlp'?"),
+        (["train", "nowhere.yaml"], "ConfigError", "cannot read the configuration nowhere.yaml: No such file"),
+        (["train", "small.yaml", "seed"], "ConfigError", "cannot read 'seed'; write key=value, such as train.total"),
+        (
+            ["train", "small.yaml", "train.total_timestep=5"],
+            "ConfigError",
+            "unknown key 'train.total_timestep'; did you mean 'train.total_timesteps'?",
+        ),
+        (["train", "small.yaml", "data.bars=yaho:SPY"], "UnknownNameError", "unknown source 'yaho'; did you mean"),
+        (["train", "small.yaml", "data.bars=csv:nowhere.csv"], "SourceError", "nowhere.csv"),
+        (["train", "small.yaml", "--out", "runs/one"], "RunError", "runs/one already exists; choose another --out"),
+        (["train", "small.yaml", "data.bars=synthetic:gbm?n=6"], "BarsError", "4 bars are too few"),
+        (["backtest", "runs/none"], "RunError", "there is no run folder runs/none; list runs with: dltrader runs"),
+        (["backtest", "runs"], "RunError", "runs is no run folder: it has no manifest.json with a config.yaml"),
+        (["backtest", "runs/one", "--policy", "worst"], "RunError", "runs/one has no policy 'worst' (status finished)"),
+        (["backtest", "runs/one", "--policy", "99"], "RunError", "has no policy 99 (status finished); it has check"),
+        (["backtest", "runs/one", "--start", "soon"], "ConfigError", "start must be a date or time such as"),
+        (["backtest", "runs/one", "--bars", "AAPL"], "SourceError", "'AAPL' names no source; sample:AAPL is what"),
+        (["plot", "runs/one", "--format", "jpg"], "ConfigError", "the format of a picture must be png, svg, pdf"),
+        (["data", "show", "csv:nowhere.csv"], "SourceError", "nowhere.csv"),
+        (["data", "show", "synthetic:sin"], "UnknownNameError", "unknown synthetic process 'sin'; did you mean 'sine'"),
+        (["data", "export", "synthetic:ou", "--out", "a.txt"], "ConfigError", "--out must end in .csv or .csv.gz"),
+        (["data", "export", "synthetic:ou", "--out", "small.csv"], "ConfigError", "small.csv already exists; choose"),
+        (["data", "export", "synthetic:ou", "--out", "none/a.csv"], "ConfigError", "cannot write none/a.csv"),
+        (["--plugin", "no_such_module", "runs"], "ConfigError", "cannot import the plugin 'no_such_module'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_the_user_did_wrong_is_one_line_and_writes_nothing(here, monkeypatch, capsys, arguments, error, message):
+    (here / "small.csv").write_text("")
+    before = sorted(here.rglob("*"))
+    monkeypatch.setattr(sys, "argv", ["dltrader", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        dltrader.cli.main()
+    out, err = capsys.readouterr()
+    assert caught.value.code == 2
+    assert out == ""
+    assert err.startswith(f"{error}: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(here.rglob("*")) == before
+
+
+def test_a_process_ends_with_code_2_and_one_line(here):
+    done = dltrader_process("backtest", "runs/none", cwd=here)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "RunError: there is no run folder runs/none; list runs with: dltrader runs\n"
+
+
+def test_a_usage_error_ends_with_code_2_and_no_traceback(here):
+    done = dltrader_process("backtest", cwd=here)
+    assert done.returncode == 2
+    assert "Missing argument 'RUN'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_loads_neither_torch_nor_backtrader(here):
+    script = """
+        import sys
+        from typer.testing import CliRunner
+        from dltrader.cli.app import app
+        assert CliRunner().invoke(app, ["train", "--help"]).exit_code == 0
+        print(sorted({"torch", "backtrader", "matplotlib", "stable_baselines3"} & set(sys.modules)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, cwd=here
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_ctrl_c_in_a_process_leaves_a_run_that_can_be_loaded(here):
+    (here / "stop.py").write_text(
+        textwrap.dedent("""
+            import os, signal
+            import dltrader
+
+            bars = 0
+
+            def stopping(step):
+                global bars
+                bars += 1
+                if bars == 400:
+                    os.kill(os.getpid(), signal.SIGINT)
+                return 0.0
+
+            dltrader.REWARDS.register("stopping", stopping)
+        """)
+    )
+    arguments = "env.reward=stopping", "train.total_timesteps=100000", "--out", "runs/stopped", "--quiet"
+    done = dltrader_process("--plugin", "stop", "train", "small.yaml", *arguments, cwd=here)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("runs/stopped: interrupted\n")
+    manifest = Run.open("runs/stopped").manifest
+    assert manifest["status"] == "interrupted"
+    assert [checkpoint["steps"] for checkpoint in manifest["checkpoints"]] == [128, 256]
+    assert Path("runs/stopped/policy/weights.safetensors").is_file()

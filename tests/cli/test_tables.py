@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dltrader.agents import BASELINES
+from dltrader.cli.tables import format_metric, print_backtest, print_run, trading_remark
+from dltrader.evaluation.backtest import backtest
+from dltrader.runs import ExperimentConfig, Run
+from market_bars import random_walk
+from small_runs import experiment
+
+
+class Always:
+    """Takes one action for ever."""
+
+    name = "always"
+
+    def __init__(self, action):
+        self.action = action
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        return self.action, state
+
+
+def remark(action, quick, n_instruments=1):
+    names = ["asset"] if n_instruments == 1 else [f"asset{i}" for i in range(n_instruments)]
+    bars = {name: random_walk(60, seed) for seed, name in enumerate(names)}
+    return trading_remark(backtest(Always(action), bars, quick))
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (0, "the policy sold short once and held"),
+        (1, "the policy never traded"),
+        (2, "the policy bought once and held"),
+    ],
+)
+def test_a_policy_that_merely_holds_is_told_so(quick, action, expected):
+    assert remark(action, quick) == expected
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ([1, 1], "the policy never traded"),
+        ([2, 1], "the policy bought once and held in 1 of 2 instruments"),
+        ([2, 2], "the policy bought once and held in 2 of 2 instruments"),
+        ([2, 0], "the policy traded once and held in 2 of 2 instruments"),
+    ],
+)
+def test_a_portfolio_that_merely_holds_is_told_so(quick, action, expected):
+    assert remark(action, quick, 2) == expected
+
+
+def test_a_policy_that_trades_is_told_nothing(quick):
+    assert trading_remark(backtest(BASELINES["random"](), random_walk(60), quick)) is None
+
+
+def test_the_remark_stands_below_the_table(quick, capsys):
+    print_backtest(backtest(Always(2), random_walk(60), quick))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("asset, 2001-01-0")
+    assert lines[-1] == "the policy bought once and held"
+
+
+def test_refused_orders_are_counted(quick, capsys):
+    config = quick.model_copy(update={"sizing": "at_close"})
+    bars = random_walk(60)
+    bars.iloc[10:, :4] *= 3.0  # a gap that no cash can follow
+    quiet = backtest(Always(1), bars, config)
+    assert len(quiet.rejections) == 0
+
+    class Late(Always):
+        def predict(self, observation, state=None, episode_start=None, deterministic=False):
+            bar = 0 if state is None else state
+            return (2 if bar == 9 - 3 else 1), bar + 1
+
+    print_backtest(backtest(Late(1), bars, config))
+    assert "1 order(s) refused by the broker" in capsys.readouterr().out.splitlines()
+
+
+def test_a_run_without_a_policy_is_told_so(tmp_path, capsys):
+    run = Run.create(tmp_path / "run", ExperimentConfig.load(experiment()), data_sha256="")
+    run.finish(None, status="interrupted")
+    print_run(run)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{run.path}: interrupted",
+        "it ended before the first update, so there is no policy",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("total_return", 0.1234, "12.3 %"),
+        ("max_drawdown", -0.5, "-50.0 %"),
+        ("sharpe", 1.236, "1.24"),
+        ("commission", 12345.6, "12,346"),
+        ("trades", 3.0, "3"),
+        ("calmar", math.nan, "\N{EN DASH}"),
+        ("calmar", None, "\N{EN DASH}"),
+    ],
+)
+def test_metrics_are_written_as_people_read_them(name, value, text):
+    assert format_metric(name, value) == text
+
+
+def test_every_metric_has_a_row(quick, capsys):
+    result = backtest(BASELINES["random"](), random_walk(200), quick)
+    print_backtest(result)
+    text = capsys.readouterr().out
+    assert all(name.replace("_", " ") in text for name in result.metrics)

@@ -1,0 +1,73 @@
+"""Trainings and policies for the tests: so small that they learn nothing, and take a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+
+from dltrader.agents import AGENTS
+from dltrader.agents.trained import TrainedPolicy
+from dltrader.config import override
+from dltrader.envs.cerebro import TradingEnv
+from dltrader.envs.contract import EnvConfig
+from dltrader.envs.market import Market
+from market_bars import random_walk
+
+ENV = {"window_bars": 4, "features": ["log_return", "range"], "scaling": "train"}
+AGENT = {"name": "ppo", "extractor": {"name": "mlp", "hidden": [8]}, "hidden": [8], "n_steps": 64, "batch_size": 64}
+EXPERIMENT = {
+    "name": "small",
+    "data": {"bars": "synthetic:gbm?n=300&sigma=0.3&seed=5"},
+    "env": ENV,
+    # A linear schedule ends at a step size of zero: the second of two updates would change nothing.
+    "agent": AGENT | {"n_epochs": 2, "schedule": "constant"},
+    "train": {"total_timesteps": 256, "n_envs": 2, "evaluate_every": 128},
+}
+
+
+def experiment(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The small experiment, with dotted keys replaced: four rollouts' worth of bars, two updates."""
+    return override(EXPERIMENT, changes or {})
+
+
+def agent_of(**changes: Any) -> Any:
+    """A small agent's configuration."""
+    values = AGENT | changes
+    return AGENTS[str(values["name"])].from_mapping(values)
+
+
+def market_of(n_instruments: int = 1, **env: Any) -> tuple[Market, EnvConfig]:
+    """Random bars with the environment's configuration."""
+    config = EnvConfig.from_mapping(ENV | env)
+    names = ["asset"] if n_instruments == 1 else [f"asset{i}" for i in range(n_instruments)]
+    return Market.build({name: random_walk(160, seed) for seed, name in enumerate(names)}, config), config
+
+
+def makers(n_envs: int = 2, **env: Any) -> list[Any]:
+    """Makers of environments on random bars."""
+    market, config = market_of(**env)
+    return [partial(TradingEnv, market, config)] * n_envs
+
+
+def untrained(seed: int = 0, *, n_instruments: int = 1, agent: Mapping[str, Any] | None = None, **env: Any) -> Any:
+    """A policy whose weights were drawn and never learned; large ones, so that it does not always act alike."""
+    market, config = market_of(n_instruments, **env)
+    chosen = agent_of(**(agent or {}))
+    torch.manual_seed(seed)
+    network = TrainedPolicy.network_for(chosen, config, market.pipeline, n_instruments)
+    with torch.no_grad():
+        for tensor in network.parameters():
+            tensor.copy_(torch.randn(tensor.shape))
+    network.set_training_mode(False)
+    return TrainedPolicy(chosen, config, market.pipeline, market.instruments, network)
+
+
+def observations(policy: TrainedPolicy, n: int, seed: int = 0) -> dict[str, Any]:
+    """A batch of observations drawn from the policy's space."""
+    space = policy.observation_space
+    space.seed(seed)
+    drawn = [space.sample() for _ in range(n)]
+    return {key: torch.stack([torch.as_tensor(one[key]) for one in drawn]).numpy() for key in drawn[0]}
