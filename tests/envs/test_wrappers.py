@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 
 import gymnasium
 import numpy as np
@@ -15,24 +14,10 @@ from stable_baselines3.common.env_checker import check_env as check_sb3
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
 
 from dltrader.envs.actions import ACTIONS
-from dltrader.envs.cerebro import TradingEnv
-from dltrader.envs.contract import Costs, EnvConfig
+from dltrader.envs.contract import EnvConfig
 from dltrader.envs.rewards import REWARDS
 from market_bars import random_walk
-
-
-def make(action="target_position", reward="log_growth", n_instruments=1, *, costs=True, **options):
-    bars = {f"i{i}": random_walk(60, i) for i in range(n_instruments)}
-    config = EnvConfig(
-        window_bars=4,
-        features=["log_return", "gap"],
-        scaling={"name": "rolling", "window_bars": 8},
-        action=action,
-        reward=reward,
-        costs=Costs() if costs else Costs(commission=0, slippage=0),
-    )
-    return TradingEnv(bars, config, **options)
-
+from small_envs import make_env
 
 # The window is a matrix, and Stable-Baselines3 recommends vectors or images to whoever brings no extractor. The same
 # environment, flattened, passes without this exception.
@@ -45,7 +30,7 @@ MATRIX = "ignore:Your observation market has an unconventional shape:UserWarning
 @pytest.mark.parametrize("reward", REWARDS)
 @pytest.mark.parametrize("action", ACTIONS)
 def test_both_checkers_pass_without_a_warning(action, reward, n_instruments, costs, caplog):
-    environments = [make(action, reward, n_instruments, costs=costs) for _ in range(3)]
+    environments = [make_env(action, reward, n_instruments, costs=costs) for _ in range(3)]
     check_gymnasium(environments[0], skip_render_check=True)  # below, where the environment has a spec
     check_sb3(environments[1])
     with warnings.catch_warnings():
@@ -64,7 +49,7 @@ def test_the_checkers_pass_on_what_gymnasium_makes(render_mode):
 
 
 def test_flattened_observations_hold_the_same_numbers():
-    env = FlattenObservation(make())
+    env = FlattenObservation(make_env())
     observation, _ = env.reset(seed=0)
     assert observation.shape == (4 * 2 + 2,)
     inner = env.unwrapped._observe()
@@ -81,18 +66,18 @@ def growth_of(envs, actions):
 
 def test_processes_give_what_one_process_gives():
     actions = np.random.default_rng(0).integers(0, 3, 60)
-    one = growth_of(DummyVecEnv([partial(make)] * 2), actions)
-    many = growth_of(SubprocVecEnv([partial(make)] * 2, start_method="spawn"), actions)
+    one = growth_of(DummyVecEnv([make_env] * 2), actions)
+    many = growth_of(SubprocVecEnv([make_env] * 2, start_method="spawn"), actions)
     np.testing.assert_array_equal(one, many.astype(np.float32))  # DummyVecEnv keeps rewards in float32
     assert np.ptp(one) > 0.01
 
 
 def test_asynchronous_environments_give_the_same_rewards():
     actions = np.random.default_rng(0).integers(0, 3, 20)
-    env = make()
+    env = make_env()
     env.reset(seed=1)
     alone = [env.step(action)[1] for action in actions]
-    envs = AsyncVectorEnv([partial(make)] * 2, context="spawn")
+    envs = AsyncVectorEnv([make_env] * 2, context="spawn")
     envs.reset(seed=[1, 1])
     together = [envs.step(np.array([action, action]))[1] for action in actions]
     envs.close()

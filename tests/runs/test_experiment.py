@@ -71,7 +71,7 @@ def test_a_folder_does_not_hide_a_shipped_configuration(tmp_path, monkeypatch):
     ("source", "message"),
     [
         ("ppo_mpl", "no configuration file 'ppo_mpl'; did you mean 'ppo_mlp'?"),
-        ("zzz", "no configuration file 'zzz'; known: ppo_attention, ppo_lstm, ppo_mlp, recurrent_ppo"),
+        ("zzz", "no configuration file 'zzz'; known: ppo_attention, ppo_lstm, ppo_mlp, ppo_sine, recurrent_ppo"),
         ("nowhere.yaml", "cannot read the configuration nowhere.yaml: No such file or directory"),
     ],
 )

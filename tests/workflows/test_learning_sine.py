@@ -14,18 +14,8 @@ def growth(result):
 
 def test_ppo_learns_a_planted_cycle_and_earns_on_later_bars_what_holding_does_not(tmp_path):
     # 224 test bars of a cycle of 20, costs of 15 basis points a side. Seeds 0 to 4, of bars and training alike, grew by
-    # 2.10, 2.09, 2.09, 2.07 and 2.07 (22 trades each), buy-and-hold by 0.04 to 0.05, in 5 seconds of one core each.
-    run = train(
-        {
-            "name": "sine",
-            "seed": 0,
-            "data": {"bars": "synthetic:sine?n=1500&seed=0"},
-            "env": {"window_bars": 8, "features": ["log_return"], "episode_bars": 250, "random_start": True},
-            "agent": {"name": "ppo", "extractor": "mlp"},
-            "train": {"total_timesteps": 16_384, "n_envs": 8, "evaluate_every": 8192},
-        },
-        out=tmp_path / "run",
-    )
+    # 2.10, 2.09, 2.07, 2.08 and 2.07 (22 trades each), buy-and-hold by 0.04 to 0.05, in 5 seconds of one core each.
+    run = train("ppo_sine", out=tmp_path / "run")
     result = backtest_run(run)
     flat = backtest(BASELINES["flat"](), result.bars, run.config, benchmark=False)
     assert len(result.equity) == 225
