@@ -7,7 +7,6 @@ action and the exposures asked for last into the exposures asked for now; what o
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,6 +16,7 @@ from gymnasium import spaces
 from pydantic import AfterValidator, Field
 
 from dltrader.config import NamedConfig
+from dltrader.envs.numeric import Number, higher, lower, nearest, take
 from dltrader.errors import ActionError, ConfigError
 from dltrader.registry import Registry
 
@@ -35,6 +35,19 @@ class ActionScheme(NamedConfig, ABC):
         """The Gymnasium space of the actions for so many instruments."""
 
     @abstractmethod
+    def read(self, action: Any, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """The parts of one action, one an instrument, checked.
+
+        Raises:
+            ActionError: The action lies outside the space.
+        """
+
+    @abstractmethod
+    def targets(
+        self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
+    ) -> Sequence[Number]:
+        """The exposures that the parts of an action ask for; floats, or arrays with one element a lane."""
+
     def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
         """The exposures asked for, one an instrument, as fractions of equity.
 
@@ -47,6 +60,8 @@ class ActionScheme(NamedConfig, ABC):
         Raises:
             ActionError: The action lies outside the space.
         """
+        parts = self.read(action, len(held), allow_short=allow_short)
+        return self.targets(parts, held, allow_short=allow_short, leverage=leverage)
 
     def require(self, *, allow_short: bool, leverage: float) -> None:
         """Check the scheme against the limits of the account.
@@ -80,12 +95,18 @@ class TargetPosition(ActionScheme):
         """Discrete over the levels; with several instruments MultiDiscrete."""
         return _choices(len(self.levels_for(allow_short=allow_short)), n_instruments)
 
-    def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
+    def read(self, action: Any, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """The indices of the levels chosen."""
+        return _chosen(action, n_instruments, len(self.levels_for(allow_short=allow_short)))
+
+    def targets(
+        self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
+    ) -> Sequence[Number]:
         """The levels chosen, shared among the instruments."""
         del leverage  # `require` has seen to it
         levels = self.levels_for(allow_short=allow_short)
         share = 1.0 / len(held)
-        return [levels[choice] * share for choice in _chosen(action, len(held), len(levels))]
+        return [take(levels, choice) * share for choice in parts]
 
     def require(self, *, allow_short: bool, leverage: float) -> None:
         """No short level without short selling, none beyond the leverage."""
@@ -117,16 +138,21 @@ class BuySellHold(ActionScheme):
         del allow_short  # the same three actions either way
         return _choices(3, n_instruments)
 
-    def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
+    def read(self, action: Any, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """0, 1 or 2."""
+        del allow_short
+        return _chosen(action, n_instruments, 3)
+
+    def targets(
+        self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
+    ) -> Sequence[Number]:
         """One unit up, one down, or what was held."""
         del leverage  # full exposure is 1, which any leverage allows
         scale = self.max_units * len(held)
-        asked = []
-        for choice, exposure in zip(_chosen(action, len(held), 3), held, strict=True):
-            units = round(exposure * scale) + (0, 1, -1)[choice]
-            lowest = -self.max_units if allow_short else 0
-            asked.append(min(max(units, lowest), self.max_units) / scale)
-        return asked
+        lowest, highest = (-float(self.max_units) if allow_short else 0.0), float(self.max_units)
+        steps = [take((0.0, 1.0, -1.0), choice) for choice in parts]
+        units = [nearest(exposure * scale) + step for exposure, step in zip(held, steps, strict=True)]
+        return [lower(higher(unit, lowest), highest) / scale for unit in units]
 
 
 class TargetWeight(ActionScheme):
@@ -144,17 +170,27 @@ class TargetWeight(ActionScheme):
         del allow_short
         return spaces.Box(-1.0, 1.0, (n_instruments,), np.float32)
 
-    def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
-        """The weights, scaled to the leverage."""
+    def read(self, action: Any, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """The weights."""
+        del allow_short
         try:
             weights = [float(weight) for weight in np.reshape(action, -1)]
         except (TypeError, ValueError):
             weights = []
-        if len(weights) != len(held) or not all(-1.0 <= weight <= 1.0 for weight in weights):
-            raise ActionError(f"an action must be {len(held)} number(s) in [-1, 1], was {action!r}")
-        if not allow_short:
-            weights = [max(weight, 0.0) for weight in weights]
-        scale = leverage / max(1.0, math.fsum(map(abs, weights)))
+        if len(weights) != n_instruments or not all(-1.0 <= weight <= 1.0 for weight in weights):
+            raise ActionError(f"an action must be {n_instruments} number(s) in [-1, 1], was {action!r}")
+        return weights
+
+    def targets(
+        self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
+    ) -> Sequence[Number]:
+        """The weights, scaled to the leverage."""
+        del held
+        weights = parts if allow_short else [higher(weight, 0.0) for weight in parts]
+        gross = 0.0
+        for weight in weights:
+            gross = gross + abs(weight)
+        scale = leverage / higher(gross, 1.0)
         return [weight * scale for weight in weights]
 
 

@@ -7,6 +7,7 @@ float path avoids NumPy, whose scalars cost ten times as much as Python's own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +38,16 @@ def sign(value: Number) -> Number:
 def truncate(value: Number) -> Number:
     """The integer part, rounded towards zero, as a float."""
     return float(math.trunc(value)) if isinstance(value, float | int) else np.trunc(value)
+
+
+def nearest(value: Number) -> Number:
+    """The nearest integer, as a float; halves go to the even one."""
+    return float(round(value)) if isinstance(value, float | int) else np.round(value)
+
+
+def take(values: Sequence[float], index: Number) -> Number:
+    """The value at an index."""
+    return values[index] if isinstance(index, int) else np.asarray(values, float)[index]
 
 
 def lower(a: Number, b: Number) -> Number:
