@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Measure this machine.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Measure this machine."""
+app = typer.Typer(help="Measure speed and parity.", no_args_is_help=True)
 
 
 @app.command(epilog="Example:  dltrader bench env --repeats 9")
@@ -25,3 +20,19 @@ def env(
     from dltrader.cli.tables import print_env_speed
 
     print_env_speed(measure_env(bars=bars, repeats=repeats))
+
+
+@app.command(epilog="Example:  dltrader bench parity --episodes 1000")
+def parity(
+    *,
+    episodes: Annotated[int, typer.Option(min=1, help="Random episodes to compare.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of bars, configurations and actions.")] = 0,
+) -> None:
+    """Whether the vectorised market says what Cerebro says, on every bar; exit code 1 if not."""
+    from dltrader.benchmarks.parity import measure_parity
+    from dltrader.cli.tables import print_parity
+
+    found = measure_parity(episodes=episodes, seed=seed)
+    print_parity(found)
+    if found.mismatch is not None:
+        raise typer.Exit(1)

@@ -15,6 +15,7 @@ from dltrader.data import fingerprint
 
 if TYPE_CHECKING:
     from dltrader.benchmarks.env_speed import EnvSpeed
+    from dltrader.benchmarks.parity import Parity
     from dltrader.evaluation.result import BacktestResult
     from dltrader.runs import Run
 
@@ -84,6 +85,7 @@ def print_runs(folder: Path, runs: Sequence[Run]) -> None:
     table = Table("run", "status", "bars", "data", "agent", "validation growth", "test return", "buy and hold")
     for run in runs:
         manifest, metrics = run.manifest, run.metrics
+        tested = bool(metrics.get("on_test"))  # the last backtest may have been one of other bars
         best = manifest["best"]
         table.add_row(
             str(run.path),
@@ -93,7 +95,7 @@ def print_runs(folder: Path, runs: Sequence[Run]) -> None:
             f"{run.config.agent.name} ({run.config.agent.extractor.name})",
             f"{best['validation_growth']:+.3f}" if best else "",
             *(
-                format_metric("total_return", metrics[who]["total_return"]) if metrics else ""
+                format_metric("total_return", metrics[who]["total_return"]) if tested else ""
                 for who in ("metrics", "buy_and_hold")
             ),
         )
@@ -121,6 +123,23 @@ def print_env_speed(speed: EnvSpeed) -> None:
     console = Console()
     console.print(table)
     console.print(f"reset after the first: {speed.reset_ms:.2f} ms; medians of {speed.repeats} interleaved repeats")
+
+
+def print_parity(parity: Parity) -> None:
+    """How much was compared, the largest difference, and the shortest way to a mismatch."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        f"{parity.episodes:,} episodes, {parity.bars:,} bars, {parity.fills:,} fills, "
+        f"{parity.refusals:,} refused orders; "
+        f"largest relative difference {parity.largest:.1e}"
+    )
+    found = parity.mismatch
+    if found is None:
+        console.print("no mismatch")
+        return
+    console.print(f"mismatch in episode {found.episode} after {found.bar} bars: {found.what}", style="bold")
+    console.print(f"Cerebro says {found.cerebro}, the vectorised market {found.vector}")
+    console.print(found.config.to_yaml())
 
 
 def format_metric(name: str, value: float | None) -> str:

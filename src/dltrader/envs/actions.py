@@ -43,6 +43,14 @@ class ActionScheme(NamedConfig, ABC):
         """
 
     @abstractmethod
+    def read_lanes(self, actions: Any, n_lanes: int, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """The parts of one action a lane, one array an instrument, checked.
+
+        Raises:
+            ActionError: There are more or fewer actions than lanes, or one lies outside the space.
+        """
+
+    @abstractmethod
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
     ) -> Sequence[Number]:
@@ -99,6 +107,10 @@ class TargetPosition(ActionScheme):
         """The indices of the levels chosen."""
         return _chosen(action, n_instruments, len(self.levels_for(allow_short=allow_short)))
 
+    def read_lanes(self, actions: Any, n_lanes: int, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """The indices of the levels chosen."""
+        return _chosen_in_lanes(actions, n_lanes, n_instruments, len(self.levels_for(allow_short=allow_short)))
+
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
     ) -> Sequence[Number]:
@@ -143,6 +155,11 @@ class BuySellHold(ActionScheme):
         del allow_short
         return _chosen(action, n_instruments, 3)
 
+    def read_lanes(self, actions: Any, n_lanes: int, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """0, 1 or 2."""
+        del allow_short
+        return _chosen_in_lanes(actions, n_lanes, n_instruments, 3)
+
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
     ) -> Sequence[Number]:
@@ -180,6 +197,16 @@ class TargetWeight(ActionScheme):
         if len(weights) != n_instruments or not all(-1.0 <= weight <= 1.0 for weight in weights):
             raise ActionError(f"an action must be {n_instruments} number(s) in [-1, 1], was {action!r}")
         return weights
+
+    def read_lanes(self, actions: Any, n_lanes: int, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
+        """The weights."""
+        del allow_short
+        weights = _lanes_of(actions, n_lanes, n_instruments)
+        if not (np.abs(weights) <= 1.0).all():  # nan fails too
+            raise ActionError(
+                f"every action must be {n_instruments} number(s) in [-1, 1], was {_outlier(weights, 1.0)}"
+            )
+        return list(weights.astype(float).T)
 
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
@@ -221,3 +248,30 @@ def _chosen(action: Any, n_instruments: int, n_choices: int) -> list[int]:
     if not exact or len(chosen) != n_instruments or not all(0 <= choice < n_choices for choice in chosen):
         raise ActionError(f"an action must be {n_instruments} integer(s) from 0 to {n_choices - 1}, was {action!r}")
     return chosen
+
+
+def _lanes_of(actions: Any, n_lanes: int, n_instruments: int) -> Any:
+    """Actions as an array of the shape (lanes, instruments)."""
+    array = np.asarray(actions)
+    if array.shape not in {(n_lanes, n_instruments), (n_lanes,) if n_instruments == 1 else (n_lanes, n_instruments)}:
+        raise ActionError(
+            f"actions must have the shape ({n_lanes}, {n_instruments}), one row a lane, was {array.shape}"
+        )
+    return array.reshape(n_lanes, n_instruments)
+
+
+def _chosen_in_lanes(actions: Any, n_lanes: int, n_instruments: int, n_choices: int) -> list[Any]:
+    """The integer choices of all lanes, checked, one array an instrument."""
+    array = _lanes_of(actions, n_lanes, n_instruments)
+    if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= n_choices:
+        raise ActionError(
+            f"every action must be {n_instruments} integer(s) from 0 to {n_choices - 1}, "
+            f"was {array.dtype} from {array.min()} to {array.max()}"
+        )
+    return list(array.T)
+
+
+def _outlier(weights: Any, bound: float) -> float:
+    """The first number that is not within a bound."""
+    outside = weights[~(np.abs(weights) <= bound)]
+    return float(outside[0])

@@ -10,4 +10,8 @@ ENV_ID = "dltrader/Trading-v0"
 def register() -> None:
     """Register the environments with Gymnasium, once."""
     if ENV_ID not in gymnasium.registry:
-        gymnasium.register(ENV_ID, entry_point="dltrader.envs.cerebro:TradingEnv")
+        gymnasium.register(
+            ENV_ID,
+            entry_point="dltrader.envs.cerebro:TradingEnv",
+            vector_entry_point="dltrader.envs.vector:TradingVectorEnv",
+        )

@@ -1,0 +1,154 @@
+"""The ledger: backtrader's broker as arithmetic on many accounts at once.
+
+It does what `backtrader.brokers.BackBroker` does with the orders of this library, in the same order and with the same
+rounding: market orders in shares, commission as a fraction of the value, slippage within the bar, cash from short sales
+credited, longs paid with 1/leverage of their value, orders refused for lack of cash when they are submitted and when
+they are executed. Lists have one element an instrument; an element is an array with one element a lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dltrader.envs.numeric import Number, choose
+
+
+class Execution(NamedTuple):
+    """What became of the orders of one bar, one element an instrument; sizes are signed, 0 for none.
+
+    Attributes:
+        filled: Units executed.
+        prices: Prices they were executed at.
+        commissions: Money.
+        refused: Units asked for and not executed, where the broker refused.
+    """
+
+    filled: list[Number]
+    prices: list[Number]
+    commissions: list[Number]
+    refused: list[Number]
+
+
+class _Split(NamedTuple):
+    """An order on a position: what it closes, what it opens, and the position's mean price afterwards."""
+
+    closed: Number
+    opened: Number
+    entry: Number
+
+
+@dataclass
+class Ledger:
+    """The accounts.
+
+    Attributes:
+        cash: The broker's cash; with leverage less than the money at hand, for longs are paid in part.
+        sizes: Units held.
+        entries: Mean price of the open position, 0 where there is none.
+        commission: Fraction of the traded value.
+        leverage: Longs bind their entry value over this.
+    """
+
+    cash: Number
+    sizes: list[Number]
+    entries: list[Number]
+    commission: float
+    leverage: float
+
+    def execute(
+        self, orders: Sequence[Number], quotes: Sequence[Number], buys: Sequence[Number], sells: Sequence[Number]
+    ) -> Execution:
+        """Submit and execute market orders: sales first, then buys, each in the order of the instruments.
+
+        Args:
+            orders: Signed units, 0 for none.
+            quotes: Prices at which the broker checks, on submission, whether there is enough cash.
+            buys: Prices that buys fill at.
+            sells: Prices that sales fill at.
+        """
+        prices = [choose(order > 0.0, buy, sell) for order, buy, sell in zip(orders, buys, sells, strict=True)]
+        splits = [_split(*each) for each in zip(orders, prices, self.sizes, self.entries, strict=True)]
+        turns = _turns(orders)
+        accepted: list[Number] = [order != 0.0 for order in orders]
+        checked = self.cash
+        for i, acts in turns:
+            closed, opened, _ = splits[i]
+            # Nothing has been executed yet: what an order closes is checked as if it had been bought at the quote.
+            after = self._opening(opened, quotes[i], self._closing(closed, quotes[i], quotes[i], checked))
+            # A refused order leaves its shortfall in the broker's running sum: later ones are refused with it.
+            checked = choose(acts, after, checked)
+            accepted[i] = accepted[i] & ~(acts & (after < 0.0))
+        filled, fees, refused = list(orders), list(orders), list(orders)
+        for i, acts in turns:
+            done, fee = self._execute(i, splits[i], prices[i], acts & accepted[i])
+            filled[i], fees[i] = choose(acts, done, filled[i]), choose(acts, fee, fees[i])
+        for i, (order, done, split) in enumerate(zip(orders, filled, splits, strict=True)):
+            # Parts may not add up to the whole in the last bit: an opening that happened is no refusal.
+            short = ~accepted[i] | ((split.opened != 0.0) & (done == split.closed))
+            refused[i] = choose(short, order - done, 0.0)
+        return Execution(filled, prices, fees, refused)
+
+    def equity(self, closes: Sequence[Number]) -> Number:
+        """Money that the accounts are worth at these prices."""
+        worth = 0.0 * self.cash
+        for size, entry, close in zip(self.sizes, self.entries, closes, strict=True):
+            value = size * close
+            if self.leverage == 1.0:
+                worth = worth + value
+                continue
+            gain = size * (close - entry)
+            is_long = value > 0.0
+            # Two sums rather than one: so does the broker, and the last bit counts.
+            worth = worth + choose(is_long, (value - gain) / self.leverage, value)
+            worth = worth + choose(is_long, gain, 0.0)
+        return self.cash + worth
+
+    def _execute(self, i: int, split: _Split, price: Number, acts: Number) -> tuple[Number, Number]:
+        """Execute an order where it acts; units executed and commission paid."""
+        closed, opened, entry = split
+        cash = self._closing(closed, self.entries[i], price, self.cash)
+        left = self._opening(opened, price, cash)
+        opens = left >= 0.0
+        done = choose(acts, closed + choose(opens, opened, 0.0), 0.0)
+        self.cash = choose(acts, choose(opens | (opened == 0.0), left, cash), self.cash)
+        # Where opening was refused, the position is as before, or gone.
+        kept = choose(closed == 0.0, self.entries[i], 0.0)
+        self.entries[i] = choose(acts, choose(opens | (opened == 0.0), entry, kept), self.entries[i])
+        self.sizes[i] = self.sizes[i] + done
+        return done, abs(done) * self.commission * price
+
+    def _closing(self, closed: Number, entry: Number, price: Number, cash: Number) -> Number:
+        """Cash after closing units that were bought at an entry price."""
+        value = -closed * entry
+        return cash + (self._bound(value) - closed * (price - entry)) - abs(closed) * self.commission * price
+
+    def _opening(self, opened: Number, price: Number, cash: Number) -> Number:
+        """Cash after opening units at a price."""
+        return cash - self._bound(opened * price) - abs(opened) * self.commission * price
+
+    def _bound(self, value: Number) -> Number:
+        """The cash that a position's value binds: with leverage less than all of a long one's."""
+        return value if self.leverage == 1.0 else choose(value > 0.0, value / self.leverage, value)
+
+
+def _turns(orders: Sequence[Number]) -> list[tuple[int, Number]]:
+    """Whose turn it is, and on which lanes: sales before buys; a single instrument needs but one turn."""
+    if len(orders) == 1:
+        return [(0, orders[0] != 0.0)]
+    sales = [(i, order < 0.0) for i, order in enumerate(orders)]
+    return sales + [(i, order > 0.0) for i, order in enumerate(orders)]
+
+
+def _split(order: Number, price: Number, size: Number, entry: Number) -> _Split:
+    """How a position takes an order, as `backtrader.position.Position.update` does; nothing where there is none."""
+    after = size + order
+    turns = size * order < 0.0  # against the position
+    flips = size * after < 0.0
+    opened = choose(turns, choose(flips, after, 0.0), order)
+    closed = choose(turns, choose(flips, -size, order), 0.0)
+    mean = (entry * size + order * price) / choose(after == 0.0, 1.0, after)
+    adds = size * order > 0.0
+    begun = choose(flips | (size == 0.0), price, entry)
+    return _Split(closed, opened, choose(after == 0.0, 0.0, choose(adds, mean, begun)))
