@@ -186,6 +186,7 @@ WORDING = {
     r" a valid ([aeiou])": r" an \1",
     r" a valid ": " a ",
     r" after validation, not \d+": "",
+    r", unable to parse string as an? \w+": "",
 }
 """What pydantic says, and how it is said to someone who writes YAML."""
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import dltrader
 from dltrader.cli.app import app
 from dltrader.data import fingerprint, load_bars
-from dltrader.errors import ConfigError
+from dltrader.errors import ConfigError, RunError
 from dltrader.runs import Run
 from dltrader.workflows.train import train
 from small_runs import experiment
@@ -84,6 +84,7 @@ def test_these_are_the_commands():
     assert [" ".join(words) for words in commands()] == [
         "backtest",
         "bench env",
+        "bench parity",
         "data export",
         "data show",
         "plot",
@@ -176,7 +177,24 @@ def test_runs_are_listed(here, monkeypatch):
     metrics = Run.open("runs/one").metrics
     assert f"{100 * metrics['metrics']['total_return']:.1f} %" in row
     assert "256" in row
+    invoke("backtest", "runs/one", "--bars", "synthetic:ou?n=100")  # which is no test return
+    assert "%" not in next(line for line in invoke("runs") if "runs/one" in line)
+    Path("runs/broken").mkdir()
+    Path("runs/broken/manifest.json").write_text("{")
+    Path("runs/broken/config.yaml").write_text("")
+    text = "\n".join(invoke("runs"))
+    assert "unreadable: cannot read runs/broken/manifest.json" in text
+    assert "runs/one" in text
+    shutil.rmtree("runs/broken")
     assert invoke("runs", "elsewhere") == ["no runs in elsewhere; make one with: dltrader train ppo_mlp"]
+
+
+def test_bench_parity_prints_what_was_compared(here):
+    lines = invoke("bench", "parity", "--episodes", "2", "--seed", "1")
+    assert re.fullmatch(
+        r"2 episodes, \d+ bars, \d+ fills, \d+ refused orders; largest relative difference .+", lines[0]
+    )
+    assert lines[1] == "no mismatch"
 
 
 def test_bench_env_prints_both_speeds(here):
@@ -308,3 +326,18 @@ def test_ctrl_c_in_a_process_leaves_a_run_that_can_be_loaded(here):
     assert manifest["status"] == "interrupted"
     assert [checkpoint["steps"] for checkpoint in manifest["checkpoints"]] == [128, 256]
     assert Path("runs/stopped/policy/weights.safetensors").is_file()
+
+
+def test_an_export_that_fails_leaves_nothing(here, monkeypatch):
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ConfigError, match=r"cannot write bars.csv: No space left on device"):
+        CliRunner().invoke(app, ["data", "export", "synthetic:gbm?n=60", "--out", "bars.csv"], catch_exceptions=False)
+    assert not list(here.glob("*bars.csv*"))
+
+
+def test_a_digit_that_is_no_number_names_no_policy(here):
+    with pytest.raises(RunError, match="has no policy '²'"):
+        CliRunner().invoke(app, ["backtest", "runs/one", "--policy", "²"], catch_exceptions=False)

@@ -15,7 +15,7 @@ import pytest
 from dltrader.envs.actions import TargetPosition
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import Costs, EnvConfig
-from dltrader.errors import ActionError, BarsError, ConfigError, EnvironmentStateError
+from dltrader.errors import ActionError, BarsError, ConfigError, EnvironmentStateError, FeatureError
 from market_bars import flat_then, random_walk
 
 SHORT, FLAT, LONG = 0, 1, 2
@@ -124,6 +124,21 @@ def test_lots(free):
     config = free.model_copy(update={"lot_size": 0.25})
     infos, _ = run(TradingEnv(flat_then(30_000, 33_000, warmup=3), config), [LONG])
     assert infos[1]["position"] == 3.25
+
+
+@pytest.mark.parametrize("reward", [lambda step: None, lambda step: "much", lambda step: math.inf])
+def test_a_reward_of_another_kind_is_refused(quick, reward):
+    env = TradingEnv(random_walk(20), quick.model_copy(update={"reward": reward}))
+    env.reset()
+    with pytest.raises(EnvironmentStateError, match="a reward must be a finite number"):
+        env.step(LONG)
+
+
+def test_unscaled_features_beyond_the_observation_space_are_refused():
+    bars = random_walk(200).assign(volume=1e12)
+    config = EnvConfig(features=[{"name": "ta", "indicator": "OnBalanceVolumeIndicator"}], scaling="none")
+    with pytest.raises(FeatureError, match=r"ta_OnBalanceVolumeIndicator.* reaches \S+ unscaled, .* ends? at 1e\+09"):
+        TradingEnv(bars, config)
 
 
 def test_several_instruments_have_vectors(free):
@@ -279,11 +294,23 @@ def test_an_exception_in_the_reward_leaves_a_resettable_environment(quick):
     env.reset()
 
 
-def test_a_reward_that_is_no_number_is_refused(quick):
-    env = TradingEnv(random_walk(20), quick.model_copy(update={"reward": lambda step: math.nan}))
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_a_reward_that_is_no_number_is_refused(quick, reward):
+    env = TradingEnv(random_walk(20), quick.model_copy(update={"reward": lambda step: reward}))
     env.reset()
-    with pytest.raises(EnvironmentStateError, match="the reward was nan at 2001-01-05"):
+    with pytest.raises(EnvironmentStateError, match=f"the reward was {reward} at 2001-01-05"):
         env.step(LONG)
+
+
+def test_render_before_reset_is_refused(quick):
+    env = TradingEnv(random_walk(20), quick, render_mode="ansi")
+    with pytest.raises(EnvironmentStateError, match=r"render\(\) was called before reset\(\)"):
+        env.render()
+
+
+def test_what_are_no_bars_is_refused(quick):
+    with pytest.raises(BarsError, match=r"bars must be a frame, a source URI or a mapping .*, found NoneType"):
+        TradingEnv(None, quick)
 
 
 class FixedSize(bt.Sizer):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import backtrader as bt
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from dltrader.envs.broker import make_cerebro
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import EnvConfig
 from dltrader.envs.strategy import PolicyStrategy
-from dltrader.errors import BarsError, ConfigError
+from dltrader.errors import BarsError, BundleError, ConfigError
 from market_bars import random_walk
 
 
@@ -131,6 +133,15 @@ def test_a_configuration_is_needed(quick):
     cerebro.adddata(bt.feeds.PandasData(dataname=random_walk(50).tz_localize(None)))
     cerebro.addstrategy(PolicyStrategy, policy=Momentum())
     with pytest.raises(ConfigError, match="brings no configuration"):
+        cerebro.run()
+
+
+def test_a_configuration_that_the_policy_was_not_trained_with_is_refused(quick):
+    policy = SimpleNamespace(env_config=quick, predict=None)
+    cerebro = make_cerebro(quick)
+    cerebro.adddata(bt.feeds.PandasData(dataname=random_walk(20)))
+    cerebro.addstrategy(PolicyStrategy, policy=policy, config=quick.model_copy(update={"window_bars": 7}))
+    with pytest.raises(BundleError, match=r"trained with env.window_bars \d+, was given 7"):
         cerebro.run()
 
 

@@ -16,7 +16,7 @@ from dltrader.data import periods_per_year
 from dltrader.envs.actions import TargetPosition, TargetWeight
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import Costs, EnvConfig
-from dltrader.errors import BarsError, ConfigError
+from dltrader.errors import BarsError, BundleError, ConfigError
 from dltrader.evaluation.backtest import backtest
 from dltrader.evaluation.metrics import measure
 from dltrader.evaluation.trades import closed_trades
@@ -241,6 +241,22 @@ def test_the_configuration_given_wins_over_the_policys_own(quick):
     own.env_config = quick
     result = backtest(own, random_walk(30), quick.model_copy(update={"cash": 1000.0}))
     assert result.equity.iloc[0] == 1000.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"action": TargetPosition(levels=(0.0, 0.5, 1.0))}, "env.action .*levels.* was given .*0.5"),
+        ({"allow_short": False}, "env.allow_short True, was given False"),
+        ({"window_bars": 7}, "env.window_bars 3, was given 7"),
+        ({"features": (FeatureSpec.of("rsi"),)}, "env.features .*log_return.*, was given .*rsi"),
+    ],
+)
+def test_a_configuration_under_which_actions_or_features_mean_something_else_is_refused(quick, changes, message):
+    own = Tape(LONG)
+    own.env_config = quick
+    with pytest.raises(BundleError, match=message):
+        backtest(own, random_walk(60), quick.model_copy(update=changes))
 
 
 def test_no_configuration_is_refused():

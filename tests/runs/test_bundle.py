@@ -159,6 +159,12 @@ def test_weights_of_another_network_are_refused(saved):
         load_policy(saved)
 
 
+def test_spaces_that_are_no_longer_made_are_refused(saved):
+    alter(saved, lambda description: description.update(action_space="Discrete(7)"))
+    with pytest.raises(BundleError, match=r"trained with the action space Discrete\(7\), this .* makes Discrete\(3\)"):
+        load_policy(saved)
+
+
 def test_files_that_are_no_safetensors_are_refused(saved):
     (saved / WEIGHTS).write_bytes(pickle.dumps({"value_net.bias": 1}))
     alter(saved, lambda description: description.update(weights_sha256=sha256_of(saved / WEIGHTS)))

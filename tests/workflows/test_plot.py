@@ -5,6 +5,7 @@ import pytest
 
 from dltrader.errors import ConfigError, RunError
 from dltrader.runs import ExperimentConfig, Run
+from dltrader.workflows.backtest import backtest_run
 from dltrader.workflows.plot import SUFFIXES, plot_run
 from small_runs import experiment
 
@@ -16,7 +17,15 @@ def test_a_run_is_drawn_in_its_folder(run):
         picture = matplotlib.image.imread(file)
         assert picture.shape[1] == 1200
         assert picture.std() > 0.02
-    assert run.metrics["policy"] == "best"
+    assert run.metrics == {}  # a picture is no backtest to be kept
+
+
+def test_other_bars_are_drawn_and_the_last_backtest_stays(run, tmp_path):
+    backtest_run(run)
+    kept = run.metrics
+    own, other = (plot_run(run, tmp_path / str(bars), bars=bars)[0] for bars in (None, "synthetic:ou?n=100"))
+    assert own.read_bytes() != other.read_bytes()
+    assert run.metrics == kept
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF")])

@@ -173,12 +173,13 @@ def test_an_interrupted_training_leaves_a_run_that_can_be_loaded(tmp_path, after
     assert len(result.equity) == 80 - reopened.policy().pipeline.warmup_bars - 3
 
 
-def test_interrupted_before_the_first_update_there_is_no_policy(tmp_path):
+def test_interrupted_before_the_first_update_it_leaves_the_policy_it_began_with(tmp_path):
     interrupted_by("interrupted_at_once", 5, KeyboardInterrupt())
     run = train(experiment({"env.reward": "interrupted_at_once"}), out=tmp_path / "run")
     assert run.manifest["status"] == "interrupted"
-    with pytest.raises(RunError, match=r"has no policy 'best' \(status interrupted\); it has checkpoints \[\]"):
-        Run.open(run.path).policy()
+    assert run.manifest["checkpoints"] == []
+    result = backtest(Run.open(run.path).policy(), random_walk(80))
+    assert len(result.equity) > 70
 
 
 def test_interrupted_during_the_last_validation_the_run_is_interrupted(tmp_path, monkeypatch):

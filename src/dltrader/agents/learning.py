@@ -55,6 +55,7 @@ def learn(
     seed: int,
     device: str = "cpu",
     tensorboard: Path | None = None,
+    on_start: Callable[[BasePolicy], None] = lambda _: None,
     on_rollout: Callable[[Rollout], None] = lambda _: None,
 ) -> BasePolicy:
     """Train an agent and return its network.
@@ -69,6 +70,7 @@ def learn(
         seed: Of weights, actions and episodes.
         device: "cpu", "cuda" or "auto".
         tensorboard: A folder for TensorBoard's files.
+        on_start: Called with the network before the first bar.
         on_rollout: Called after every rollout; what it raises ends the training.
 
     Raises:
@@ -81,7 +83,7 @@ def learn(
         with one_thread():
             learner = agent.learner(env, seed=seed, device=device)
             learner.set_logger(_logger(tensorboard))
-            learner.learn(total_timesteps, callback=_Reporter(on_rollout))
+            learner.learn(total_timesteps, callback=_Reporter(on_start, on_rollout))
         return learner.policy
     finally:
         env.close()
@@ -104,14 +106,15 @@ def require_device(device: str) -> None:
 class _Reporter(BaseCallback):
     """Turns what Stable-Baselines3 knows after a rollout into a `Rollout`."""
 
-    def __init__(self, on_rollout: Callable[[Rollout], None]) -> None:
+    def __init__(self, on_start: Callable[[BasePolicy], None], on_rollout: Callable[[Rollout], None]) -> None:
         super().__init__()
-        self._on_rollout = on_rollout
+        self._on_start, self._on_rollout = on_start, on_rollout
         self._growths: list[float] = []
         self._started = time.monotonic()
 
     def _on_training_start(self) -> None:
         self._started = time.monotonic()
+        self._on_start(self.model.policy)
 
     def _on_step(self) -> bool:
         lanes = zip(self.locals["dones"], self.locals["infos"], self.training_env.unwrapped.reset_infos, strict=True)

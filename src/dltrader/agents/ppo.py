@@ -24,7 +24,7 @@ from dltrader.errors import ConfigError
 class PPOConfig(AgentConfig):
     """PPO with defaults that suit trading: a short horizon, because tomorrow's price says little about next month's."""
 
-    name: Literal["ppo", "recurrent_ppo"] = "ppo"
+    name: Literal["ppo"] = "ppo"
     hidden: tuple[int, ...] = Field((64,), description="Units of the layers between extractor and heads")
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Step size of Adam at the start")
     schedule: Literal["linear", "constant"] = Field(
@@ -100,7 +100,7 @@ class _NoOptimizer:
 class RecurrentPPOConfig(PPOConfig):
     """PPO whose memory is an LSTM that carries its state from bar to bar; it needs no long window."""
 
-    name: Literal["recurrent_ppo"] = "recurrent_ppo"
+    name: Literal["recurrent_ppo"] = "recurrent_ppo"  # type: ignore[assignment] # each has its own
     lstm_hidden: int = Field(64, ge=1, description="Units of the LSTM that carries the state")
     n_steps: int = Field(128, ge=2, description="Bars of each environment between updates")
 

@@ -24,6 +24,10 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 
+TestedBars = Annotated[str | None, typer.Option("--bars", help="A source URI; by default the run's own test bars.")]
+Start = Annotated[str | None, typer.Option(help="No decision before this date.")]
+End = Annotated[str | None, typer.Option(help="No bar after this date.")]
+Which = Annotated[str, typer.Option("--policy", help="best, final, or the number of a checkpoint.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
@@ -85,32 +89,40 @@ def train(
 def backtest(
     run: RunFolder,
     *,
-    bars: Annotated[str | None, typer.Option(help="A source URI; by default the run's own test bars.")] = None,
-    start: Annotated[str | None, typer.Option(help="No decision before this date.")] = None,
-    end: Annotated[str | None, typer.Option(help="No bar after this date.")] = None,
-    policy: Annotated[str, typer.Option(help="best, final, or the number of a checkpoint.")] = "best",
+    bars: TestedBars = None,
+    start: Start = None,
+    end: End = None,
+    policy: Which = "best",
 ) -> None:
     """Backtest a run's policy in Cerebro, beside buy-and-hold at the same costs."""
     from dltrader.cli.tables import print_backtest
     from dltrader.runs import Run
     from dltrader.workflows.backtest import backtest_run
 
-    which = int(policy) if policy.isdigit() else policy
-    print_backtest(backtest_run(Run.open(run), bars=bars, start=start, end=end, which=which))
+    print_backtest(backtest_run(Run.open(run), bars=bars, start=start, end=end, which=_which(policy)))
 
 
-@app.command(epilog="Example:  dltrader plot runs/demo --out images")
+def _which(policy: str) -> str | int:
+    return int(policy) if policy.isdecimal() else policy
+
+
+@app.command(epilog="Examples:  dltrader plot runs/demo --out images   |   dltrader plot runs/demo --bars sample:IBM")
 def plot(
     run: RunFolder,
     *,
     out: Annotated[Path | None, typer.Option(help="A folder; by default plots/ in the run.")] = None,
     suffix: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
+    bars: TestedBars = None,
+    start: Start = None,
+    end: End = None,
+    policy: Which = "best",
 ) -> None:
-    """Draw a run's backtest on its test bars, and its learning curves."""
+    """Draw a run's backtest, by default on its test bars, and its learning curves."""
     from dltrader.runs import Run
     from dltrader.workflows.plot import plot_run
 
-    for file in plot_run(Run.open(run), out, suffix=suffix):
+    tested = {"bars": bars, "start": start, "end": end, "which": _which(policy)}
+    for file in plot_run(Run.open(run), out, suffix=suffix, **tested):
         typer.echo(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Annotated
 
@@ -35,14 +36,16 @@ def export(
 ) -> None:
     """Write bars to a CSV file that `csv:` reads back."""
     from dltrader.data import load_bars
+    from dltrader.files import write_bytes
 
     if not out.name.endswith((".csv", ".csv.gz")):
         raise ConfigError(f"--out must end in .csv or .csv.gz, was {out}")
     if out.exists():
         raise ConfigError(f"{out} already exists; choose another --out or remove it")
     bars = load_bars(uri, start=start, end=end)
+    content = bars.to_csv(lineterminator="\n").encode()
     try:
-        bars.to_csv(out)
+        write_bytes(out, gzip.compress(content, mtime=0) if out.suffix == ".gz" else content)
     except OSError as error:
         raise ConfigError(f"cannot write {out}: {error.strerror or error}") from None
     typer.echo(f"{len(bars)} bars written to {out}")

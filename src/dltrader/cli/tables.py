@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dltrader.data import fingerprint
+from dltrader.errors import DLTraderError
 
 if TYPE_CHECKING:
     from dltrader.benchmarks.env_speed import EnvSpeed
@@ -84,22 +85,30 @@ def print_runs(folder: Path, runs: Sequence[Run]) -> None:
         return
     table = Table("run", "status", "bars", "data", "agent", "validation growth", "test return", "buy and hold")
     for run in runs:
-        manifest, metrics = run.manifest, run.metrics
-        tested = bool(metrics.get("on_test"))  # the last backtest may have been one of other bars
-        best = manifest["best"]
-        table.add_row(
-            str(run.path),
-            manifest["status"],
-            f"{manifest['checkpoints'][-1]['steps']:,}" if manifest["checkpoints"] else "0",
-            str(run.config.data.bars),
-            f"{run.config.agent.name} ({run.config.agent.extractor.name})",
-            f"{best['validation_growth']:+.3f}" if best else "",
-            *(
-                format_metric("total_return", metrics[who]["total_return"]) if tested else ""
-                for who in ("metrics", "buy_and_hold")
-            ),
-        )
+        try:
+            table.add_row(*_run_cells(run))
+        except (DLTraderError, KeyError) as error:
+            # One damaged folder must not hide the others.
+            table.add_row(str(run.path), f"unreadable: {error}")
     Console().print(table)
+
+
+def _run_cells(run: Run) -> list[str]:
+    manifest, metrics = run.manifest, run.metrics
+    tested = bool(metrics.get("on_test"))  # the last backtest may have been one of other bars
+    best = manifest["best"]
+    return [
+        str(run.path),
+        manifest["status"],
+        f"{manifest['checkpoints'][-1]['steps']:,}" if manifest["checkpoints"] else "0",
+        str(run.config.data.bars),
+        f"{run.config.agent.name} ({run.config.agent.extractor.name})",
+        f"{best['validation_growth']:+.3f}" if best else "",
+        *(
+            format_metric("total_return", metrics[who]["total_return"]) if tested else ""
+            for who in ("metrics", "buy_and_hold")
+        ),
+    ]
 
 
 def print_bars(uri: str, bars: pd.DataFrame) -> None:

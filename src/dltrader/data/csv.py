@@ -5,7 +5,9 @@ or bar between the columns; columns in any case and order, in angle brackets or 
 all, in backtrader's order of columns; a time column called date, datetime, timestamp or time, or a
 date column and a time column; gzip; newest row first. Others than the columns of bars are ignored,
 save `Adj Close`: prices are then multiplied by adj close / close and the volume divided by it,
-which takes splits and dividends out. A file without volumes, as for currencies, has volumes of 0.
+which takes splits and dividends out. Times with an offset become UTC, and the offset may change
+within a file, as it does with daylight saving; times with and times without one do not mix. A file
+without volumes, as for currencies, has volumes of 0.
 """
 
 from __future__ import annotations

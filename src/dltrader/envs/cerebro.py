@@ -150,7 +150,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         """
         stepper = self._stepper
         if stepper is None:
-            when = "before reset()" if self._strategy is None else "after the end of the episode"
+            when = "before reset()" if self._strategy is None else "after the end of the episode, or after it failed"
             raise EnvironmentStateError(f"step() was called {when}; call reset() first")
         trader = self._trader
         asked = trader.ask(action)
@@ -163,10 +163,10 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
             size * close / trader.equity if trader.equity else 0.0
             for size, close in zip(trader.positions, trader.closes, strict=True)
         ]
-        reward = float(self.config.reward(Step(equity_before, trader.equity, exposure, self._memory)))
-        if math.isnan(reward):
+        reward = self.config.reward(Step(equity_before, trader.equity, exposure, self._memory))
+        if not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
             raise EnvironmentStateError(
-                f"the reward was nan at {self.market.stamps[self._bar]}; a reward must be a number"
+                f"the reward was {reward} at {self.market.stamps[self._bar]}; a reward must be a finite number"
             )
         terminated = trader.equity <= 0.0
         truncated = not terminated and self._bar == self._last
@@ -174,12 +174,18 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
             stepper.advance(STOP)  # Cerebro ends its run: analyzers see their stop()
         else:
             self._stepper = stepper
-        return self._observe(), reward, terminated, truncated, self._info()
+        return self._observe(), float(reward), terminated, truncated, self._info()
 
     def render(self) -> Any:
-        """The state as the render mode says; None without one."""
+        """The state as the render mode says; None without one.
+
+        Raises:
+            EnvironmentStateError: There was no reset.
+        """
         if self.render_mode is None:
             return None
+        if self._strategy is None:
+            raise EnvironmentStateError("render() was called before reset(); call reset() first")
         from dltrader.envs.render import frame, line  # noqa: PLC0415 - matplotlib loads on first use
 
         return line(self._info()) if self.render_mode == "ansi" else frame(self.market, self._bar, self._info())

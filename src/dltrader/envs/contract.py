@@ -22,6 +22,7 @@ from dltrader.config import Config, named
 from dltrader.envs.actions import ACTIONS, ActionScheme, TargetPosition
 from dltrader.envs.numeric import Number
 from dltrader.envs.rewards import RewardField, log_growth
+from dltrader.errors import BundleError
 from dltrader.features import DEFAULT_FEATURES, SCALINGS, FeatureSpec, RollingScaling, Scaling
 
 if TYPE_CHECKING:
@@ -68,7 +69,13 @@ class EnvConfig(Config):
     sizing: Literal["at_open", "at_close"] = Field(
         "at_open", description="Whether an order is sized where it fills, or at the close before"
     )
-    leverage: float = Field(1.0, ge=1, le=100, description="Largest gross exposure")
+    leverage: float = Field(
+        1.0,
+        ge=1,
+        le=100,
+        description="Largest gross exposure; a long position binds its entry value / leverage of the broker's cash "
+        "until it is sold, and an order beyond what is left is refused",
+    )
     allow_short: bool = Field(default=True, description="Whether positions below zero are allowed")
     episode_bars: int | None = Field(None, ge=1, description="Steps in an episode; null for all bars there are")
     random_start: bool = Field(default=False, description="Whether episodes start at a random bar")
@@ -81,6 +88,30 @@ class EnvConfig(Config):
     def action_space(self, n_instruments: int) -> spaces.Space[Any]:
         """The Gymnasium space of actions for so many instruments."""
         return self.action.space(n_instruments, allow_short=self.allow_short)
+
+    def require_trained_alike(self, trained: EnvConfig) -> None:
+        """Check that a policy sees and does here what it saw and did in training; cash and costs are free.
+
+        Raises:
+            BundleError: What it observes, or what its actions mean, is another thing.
+        """
+        for name in ("window_bars", "features", "scaling", "action"):
+            found, needed = getattr(self, name), getattr(trained, name)
+            if found != needed:
+                raise BundleError(
+                    f"the policy was trained with env.{name} {_brief(needed)}, was given {_brief(found)}; "
+                    "take the configuration of its run and change only cash, costs and account in it"
+                )
+        if self.action_space(1) != trained.action_space(1):
+            raise BundleError(
+                f"the policy was trained with env.allow_short {_brief(trained.allow_short)}, was given "
+                f"{_brief(self.allow_short)}, which changes what its actions mean; take the configuration of its run"
+            )
+
+
+def _brief(value: Any) -> str:
+    """A value of a configuration as YAML writes it, in one line."""
+    return str(value.to_mapping()) if isinstance(value, Config) else str(value)
 
 
 class Fill(NamedTuple):

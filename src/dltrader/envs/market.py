@@ -13,8 +13,8 @@ import pandas as pd
 
 from dltrader.data import load_bars, validate_bars
 from dltrader.data.feed import FeedArrays
-from dltrader.envs.contract import EnvConfig, FloatArray
-from dltrader.errors import BarsError, ConfigError
+from dltrader.envs.contract import UNSCALED_BOUND, EnvConfig, FloatArray
+from dltrader.errors import BarsError, ConfigError, FeatureError
 from dltrader.features import FittedPipeline, Pipeline
 
 BarsLike: TypeAlias = pd.DataFrame | str | Mapping[str, "pd.DataFrame | str"]
@@ -84,6 +84,7 @@ class Market:
             columns.append(_padded(table, len(index)))
             names += [column if len(frames) == 1 else f"{instrument}.{column}" for column in table.columns]
         features = np.concatenate(columns, axis=1)  # (bars, instruments * features)
+        _require_bounded(features, names, pipeline.clip)
         features.flags.writeable = False
         first = needed - 1
         if start is not None:
@@ -129,6 +130,10 @@ class Market:
 
 
 def _named_bars(bars: BarsLike) -> dict[str, pd.DataFrame]:
+    if not isinstance(bars, Mapping | pd.DataFrame | str):
+        raise BarsError(
+            f"bars must be a frame, a source URI or a mapping of instruments to either, found {type(bars).__name__}"
+        )
     if not isinstance(bars, Mapping):
         bars = {instrument_of(bars): bars}
     if not bars:
@@ -166,6 +171,18 @@ def _padded(table: pd.DataFrame, n_bars: int) -> npt.NDArray[np.float32]:
     padded = np.zeros((n_bars, table.shape[1]), np.float32)
     padded[n_bars - len(table) :] = table.to_numpy(np.float32)
     return padded
+
+
+def _require_bounded(features: FloatArray, names: list[str], clip: float | None) -> None:
+    """Unscaled features must stay within the observation space: nothing clips them."""
+    bound = UNSCALED_BOUND if clip is None else clip
+    largest = np.abs(features).max(axis=0)
+    if largest.max() > bound:
+        name = names[int(largest.argmax())]
+        raise FeatureError(
+            f"the feature {name} reaches {largest.max():.3g} unscaled, and observations end at {bound:.3g}; "
+            "choose the scaling rolling or train"
+        )
 
 
 def _utc(time: str | pd.Timestamp) -> pd.Timestamp:

@@ -40,6 +40,9 @@ class PolicyStrategy(bt.Strategy):
         config = self.p.config or getattr(policy, "env_config", None)
         if config is None:
             raise ConfigError("the policy brings no configuration; pass config=EnvConfig(...) to PolicyStrategy")
+        trained = getattr(policy, "env_config", None)
+        if trained is not None:
+            config.require_trained_alike(trained)
         if hasattr(policy, "adapt"):  # a baseline says what it must see and do
             config = policy.adapt(config)
         if config.sizing == "at_open" and not self.cerebro.p.cheat_on_open:

@@ -47,6 +47,7 @@ def backtest(
     Raises:
         BarsError: The bars break their rules, or are too few.
         ConfigError: There is no configuration, or it is none.
+        BundleError: The policy was trained to see or to do other things than the configuration says.
         Exception: Whatever the policy or the hook raises.
     """
     env_config = _env_config(policy, config)
@@ -125,4 +126,7 @@ def _env_config(policy: Policy, config: Any) -> EnvConfig:
         raise ConfigError("a backtest needs a configuration; pass config=EnvConfig(...) or a run's config")
     if not isinstance(found, EnvConfig):
         raise ConfigError(f"config must be an EnvConfig, a mapping with its keys, or a run's config, was {found!r}")
+    trained = getattr(policy, "env_config", None)
+    if trained is not None:
+        found.require_trained_alike(trained)
     return found.model_copy(update={"episode_bars": None, "random_start": False})

@@ -29,7 +29,7 @@ def drawdown(equity: pd.Series[float]) -> pd.Series[float]:
 
 
 def longest_drawdown(equity: pd.Series[float]) -> int:
-    """Bars from a highest close to the close that reaches it again, or to the end: the longest such stretch."""
+    """Bars in a row whose close is below the highest close so far: the longest such stretch."""
     below = (equity < equity.cummax()).to_numpy()
     longest = run = 0
     for is_below in below:

@@ -75,7 +75,7 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
         )
     try:
         name = description["agent"]["name"]
-        return TrainedPolicy.build(
+        policy = TrainedPolicy.build(
             AGENTS[name].from_mapping(description["agent"]),
             EnvConfig.from_mapping(description["env"]),
             FittedPipeline.from_mapping(description["pipeline"]),
@@ -91,6 +91,13 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
         ) from None
     except (KeyError, TypeError, SafetensorError) as error:
         raise BundleError(f"{folder} is no policy of this format: {error}") from None
+    for kind, built in (("observation", policy.observation_space), ("action", policy.action_space)):
+        if str(built) != description.get(f"{kind}_space"):
+            raise BundleError(
+                f"{folder} was trained with the {kind} space {description.get(f'{kind}_space')}, "
+                f"this version of dltrader makes {built}; use the version that wrote it"
+            )
+    return policy
 
 
 def _description(path: Path) -> dict[str, Any]:

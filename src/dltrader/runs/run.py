@@ -98,7 +98,14 @@ class Run:
     def all_in(cls, folder: str | Path) -> list[Run]:
         """The runs below a folder, oldest first."""
         runs = [cls(file.parent) for file in Path(folder).glob(f"*/{MANIFEST}") if (file.parent / CONFIG).is_file()]
-        return sorted(runs, key=lambda run: (str(run.manifest.get("started")), run.path))
+        return sorted(runs, key=Run._age)
+
+    def _age(self) -> tuple[str, Path]:
+        """What runs are listed by; a damaged one comes first."""
+        try:
+            return str(self.manifest.get("started")), self.path
+        except RunError:
+            return "", self.path
 
     @cached_property
     def config(self) -> ExperimentConfig:

@@ -24,8 +24,9 @@ def backtest_run(
     start: str | None = None,
     end: str | None = None,
     which: str | int = "best",
+    keep: bool = True,
 ) -> BacktestResult:
-    """Backtest a policy of a run and keep the numbers in its folder.
+    """Backtest a policy of a run.
 
     Args:
         run: The run.
@@ -34,6 +35,7 @@ def backtest_run(
         start: No decision before this time; earlier bars only warm the features up.
         end: No bar after this time.
         which: Which of the run's policies, see `Run.policy`.
+        keep: Whether the numbers are written to the run's folder, in place of those of the last backtest.
 
     Raises:
         RunError: The run has no such policy.
@@ -58,7 +60,9 @@ def backtest_run(
                 f"was given {len(uris)} ({', '.join(uris)}); give as many"
             )
         result = backtest(policy, {name: load_bars(uri, end=end) for name, uri in uris.items()}, start=begin)
-    _keep(run, result, {"bars": bars or run.config.data.bars, "policy": which})
+    if keep:
+        on_test = bars is None and start is None and end is None
+        _keep(run, result, {"bars": bars or run.config.data.bars, "policy": which, "on_test": on_test})
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from dltrader.errors import ConfigError
 from dltrader.plotting import plot_training, save_figure
@@ -12,13 +13,14 @@ from dltrader.workflows.backtest import backtest_run
 SUFFIXES = ("png", "svg", "pdf")
 
 
-def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png") -> list[Path]:
-    """Draw the backtest on the test bars and the training curve.
+def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png", **tested: Any) -> list[Path]:
+    """Draw a backtest, by default on the test bars, and the training curve.
 
     Args:
         run: The run.
         out: A folder for the pictures; by default `plots/` in the run.
         suffix: png, svg or pdf.
+        **tested: What is backtested, as for `backtest_run`: bars, start, end, which.
 
     Returns:
         The files, backtest first.
@@ -30,7 +32,7 @@ def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png") ->
     if suffix not in SUFFIXES:  # before the bars are traded for nothing
         raise ConfigError(f"the format of a picture must be {', '.join(SUFFIXES)}, was {suffix!r}")
     folder = Path(out) if out is not None else run.path / "plots"
-    figures = {"backtest": backtest_run(run).plot(), "training": plot_training(run)}
+    figures = {"backtest": backtest_run(run, **tested, keep=False).plot(), "training": plot_training(run)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -71,6 +71,7 @@ def train(
                 seed=experiment.seed,
                 device=experiment.train.device,
                 tensorboard=run.path / "tensorboard" if importlib.util.find_spec("tensorboard") else None,
+                on_start=recorder.start,
                 on_rollout=partial(_report, recorder, bar.show if bar else None),
             )
         recorder.validate()
@@ -110,13 +111,14 @@ class _Recorder:
         self._validated = 0
         self.policy: TrainedPolicy | None = None
 
+    def start(self, network: Any) -> None:
+        """Take the network that is going to learn: from now on there is a policy to be kept."""
+        experiment, market = self._experiment, self._market
+        self.policy = TrainedPolicy(experiment.agent, experiment.env, market.pipeline, market.instruments, network)
+
     def record(self, rollout: Rollout) -> None:
         """Take the state after a rollout; make a checkpoint where one is due."""
-        experiment, market = self._experiment, self._market
         self._steps = rollout.steps
-        self.policy = TrainedPolicy(
-            experiment.agent, experiment.env, market.pipeline, market.instruments, rollout.network
-        )
         self._rows.append(
             {
                 "steps": rollout.steps,
@@ -128,7 +130,7 @@ class _Recorder:
                 "learning_rate": rollout.learning_rate,
             }
         )
-        if rollout.steps - self._validated >= experiment.train.evaluate_every:
+        if rollout.steps - self._validated >= self._experiment.train.evaluate_every:
             self.validate()
         else:
             self._run.write_curve(self._rows)
