@@ -69,7 +69,7 @@ def main() -> None:
     provenance = {
         "origin": "Quandl WIKI Prices, as packaged in bokeh-sampledata "
         f"{version('bokeh-sampledata')} (module bokeh_sampledata.stocks)",
-        "url": "https://pypi.org/project/bokeh-sampledata/",
+        "url": "https://github.com/bokeh/bokeh_sampledata",
         "licence": "Public domain: Quandl declared the data public domain and permitted "
         "redistribution (https://web.archive.org/web/20150411011214/https://www.quandl.com/data/WIKI).",
         "derived_by": "tools/make_sample_bars.py",

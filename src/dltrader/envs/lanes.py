@@ -93,8 +93,7 @@ class Lanes:
             Rewards, (lanes,), and what became of the orders.
         """
         config, ledger = self.config, self.ledger
-        limits = {"allow_short": config.allow_short, "leverage": config.leverage}
-        asked = config.action.targets(parts, self.held, **limits)  # type: ignore[arg-type]
+        asked = config.action.targets(parts, self.held, allow_short=config.allow_short, leverage=config.leverage)
         rebalances = np.full(self.n_lanes, config.action.rebalances)
         trading = [rebalances | (new != old) for new, old in zip(asked, self.held, strict=True)]
         slippage = config.costs.slippage
