@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from dltrader.config import NamedConfig
-from dltrader.envs.contract import EnvConfig, Step
+from dltrader.envs.contract import EnvConfig
+from dltrader.envs.records import Step
 from dltrader.envs.rewards import REWARDS, RUIN_FRACTION, DifferentialSharpe, DrawdownPenalised, Sortino, log_growth
 from dltrader.errors import ConfigError
 

@@ -11,8 +11,9 @@ import gymnasium
 import numpy as np
 import pandas as pd
 
-from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig, Observation, Step, observation_space
+from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig, Observation, observation_space
 from dltrader.envs.market import BarsLike, Market
+from dltrader.envs.records import Step
 from dltrader.envs.stepper import STOP, Prepare, SteppedStrategy, Stepper, run_episode
 from dltrader.errors import ConfigError, EnvironmentStateError
 from dltrader.features import FittedPipeline

@@ -10,8 +10,7 @@ a position counts (shares, coins, lots of currency); *money* is the account's cu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,9 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from dltrader.config import Config, named
 from dltrader.envs.actions import ACTIONS, ActionScheme, TargetPosition
-from dltrader.envs.numeric import Number
 from dltrader.envs.rewards import RewardField, log_growth
 from dltrader.errors import BundleError
 from dltrader.features import DEFAULT_FEATURES, SCALINGS, FeatureSpec, RollingScaling, Scaling
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNSCALED_BOUND = 1e9
 """Bound of unscaled features in the observation space."""
@@ -112,43 +107,6 @@ class EnvConfig(Config):
 def _brief(value: Any) -> str:
     """A value of a configuration as YAML writes it, in one line."""
     return str(value.to_mapping()) if isinstance(value, Config) else str(value)
-
-
-class Fill(NamedTuple):
-    """An order, or a part of one, that was executed."""
-
-    time: pd.Timestamp
-    instrument: str
-    side: Literal["buy", "sell"]
-    size: float  # units, > 0
-    price: float
-    commission: float  # money
-
-
-class Rejection(NamedTuple):
-    """An order, or the rest of one, that the broker refused."""
-
-    time: pd.Timestamp
-    instrument: str
-    size: float  # units asked for, signed
-    reason: str
-
-
-@dataclass(slots=True)
-class Step:
-    """What happened to the account over one bar; floats, or arrays with one element a lane.
-
-    Attributes:
-        equity_before: Money at the close of the bar of the decision.
-        equity: Money at the close of the bar of the fill.
-        exposure: Position value / equity at the later close, one element an instrument.
-        memory: What the reward keeps between the bars of an episode; empty at its start.
-    """
-
-    equity_before: Number
-    equity: Number
-    exposure: Any
-    memory: dict[str, Number] = field(default_factory=dict)
 
 
 def observation_space(

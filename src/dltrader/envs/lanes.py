@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig, FloatArray, Observation, Step
+from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig, FloatArray, Observation
 from dltrader.envs.ledger import Execution, Ledger
 from dltrader.envs.market import Market
 from dltrader.envs.numeric import Number, choose, higher, lower
+from dltrader.envs.records import Step
 from dltrader.envs.sizing import buy_price, order_sizes, sell_price
 
 Floats = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from dltrader.errors import ConfigError, UnknownNameError
 from dltrader.registry import Registry
 
 if TYPE_CHECKING:
-    from dltrader.envs.contract import Step
+    from dltrader.envs.records import Step
 
 RUIN_FRACTION = 1e-6
 """What is taken to be left of the equity before, when an account is ruined: log growth stays finite, about -13.8."""

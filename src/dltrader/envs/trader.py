@@ -12,7 +12,8 @@ from typing import Any, Literal
 import backtrader as bt
 import pandas as pd
 
-from dltrader.envs.contract import EnvConfig, Fill, Rejection
+from dltrader.envs.contract import EnvConfig
+from dltrader.envs.records import Fill, Rejection
 from dltrader.envs.sizing import buy_price, order_sizes, sell_price
 
 UNDECIDED = {bt.Order.Created, bt.Order.Submitted, bt.Order.Accepted}

@@ -12,8 +12,9 @@ from dltrader.agents.baselines import BuyAndHold
 from dltrader.agents.policy import Adapting, Policy
 from dltrader.data import periods_per_year
 from dltrader.envs.cerebro import TradingEnv
-from dltrader.envs.contract import EnvConfig, Fill, Rejection
+from dltrader.envs.contract import EnvConfig
 from dltrader.envs.market import BarsLike
+from dltrader.envs.records import Fill, Rejection
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError
 from dltrader.evaluation.metrics import measure
