@@ -124,3 +124,11 @@ def test_lanes_and_seeds_are_checked(quick):
         TradingVectorEnv(random_walk(40), 0, quick)
     with pytest.raises(ConfigError, match="pass one seed"):
         TradingVectorEnv(random_walk(40), 2, quick).reset(seed=[1, 2])
+
+
+@pytest.mark.parametrize("reward", [lambda step: 1.0, lambda step: step.equity * np.nan])
+def test_a_reward_that_is_no_number_a_lane_is_refused(quick, reward):
+    envs = TradingVectorEnv(random_walk(40), 2, quick.model_copy(update={"reward": reward}))
+    envs.reset()
+    with pytest.raises(EnvironmentStateError, match=r"one finite number a lane, .* for 2 lanes; .*engine: cerebro"):
+        envs.step(np.array([0, 2]))

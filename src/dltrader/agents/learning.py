@@ -13,7 +13,7 @@ import gymnasium
 import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from dltrader.agents.config import AgentConfig
 from dltrader.agents.threads import one_thread
@@ -49,7 +49,7 @@ class Rollout:
 
 def learn(
     agent: AgentConfig,
-    environments: Sequence[Callable[[], gymnasium.Env[Any, Any]]],
+    environments: VecEnv | Sequence[Callable[[], gymnasium.Env[Any, Any]]],
     *,
     total_timesteps: int,
     seed: int,
@@ -65,7 +65,7 @@ def learn(
 
     Args:
         agent: What learns.
-        environments: Makers of the environments, stepped side by side.
+        environments: Makers of the environments, stepped side by side, or lanes that are stepped together.
         total_timesteps: Bars to step, over all environments; rounded up to whole rollouts.
         seed: Of weights, actions and episodes.
         device: "cpu", "cuda" or "auto".
@@ -78,7 +78,8 @@ def learn(
     """
     require_device(device)
     # Rewards of one bar are a hundredth or less: scaled to unit size, the value's gradient is of use.
-    env = VecNormalize(DummyVecEnv(list(environments)), norm_obs=False, norm_reward=True, gamma=_gamma(agent))
+    stepped = environments if isinstance(environments, VecEnv) else DummyVecEnv(list(environments))
+    env = VecNormalize(stepped, norm_obs=False, norm_reward=True, gamma=_gamma(agent))
     try:
         with one_thread():
             learner = agent.learner(env, seed=seed, device=device)

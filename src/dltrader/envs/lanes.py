@@ -18,6 +18,7 @@ from dltrader.envs.market import Market
 from dltrader.envs.numeric import Number, choose, higher, lower
 from dltrader.envs.records import Step
 from dltrader.envs.sizing import buy_price, order_sizes, sell_price
+from dltrader.errors import EnvironmentStateError
 
 Floats = npt.NDArray[np.float64]
 Bars = npt.NDArray[np.int64]
@@ -166,6 +167,11 @@ class Lanes:
             for size, close in zip(self.ledger.sizes, closes, strict=True)
         ]
         rewards: Any = self.config.reward(Step(before, self.equity, exposure, self._memory))
+        if np.shape(rewards) != (self.n_lanes,) or not np.isfinite(rewards).all():
+            raise EnvironmentStateError(
+                f"a reward must be one finite number a lane, was {rewards!r:.80} for {self.n_lanes} lanes; "
+                "write it so that it takes arrays, or step the environments in Cerebro (train.engine: cerebro)"
+            )
         return np.asarray(rewards, float)
 
     def _at(self, column: Floats) -> list[Floats]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import pandas as pd
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo
@@ -135,6 +135,11 @@ class TrainConfig(Config):
     n_envs: int = Field(8, ge=1, le=1024, description="Environments stepped side by side")
     evaluate_every: int = Field(
         20_000, ge=1, description="Bars between checkpoints, each backtested on the validation bars"
+    )
+    engine: Literal["cerebro", "vector"] = Field(
+        "cerebro",
+        description="What steps the environments: backtrader's Cerebro, or the vectorised market that equals it on "
+        "every bar and is faster, the more environments the more; backtests always run in Cerebro",
     )
     device: str = Field("cpu", description="Where the networks compute: cpu, cuda or auto")
 

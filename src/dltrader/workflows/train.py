@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from dltrader.agents.lanes import LanesVecEnv
 from dltrader.agents.learning import Rollout, learn, require_device
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import fingerprint
@@ -66,7 +67,7 @@ def train(
         with bar or nullcontext():
             learn(
                 experiment.agent,
-                [partial(TradingEnv, market, experiment.env)] * experiment.train.n_envs,
+                _environments(experiment, market),
                 total_timesteps=experiment.train.total_timesteps,
                 seed=experiment.seed,
                 device=experiment.train.device,
@@ -83,6 +84,14 @@ def train(
     else:
         run.finish(recorder.policy, status="finished")
     return run
+
+
+def _environments(experiment: ExperimentConfig, market: Market) -> Any:
+    """What the agent learns in, on the engine of the configuration."""
+    n_envs = experiment.train.n_envs
+    if experiment.train.engine == "vector":
+        return LanesVecEnv(market, experiment.env, n_envs)
+    return [partial(TradingEnv, market, experiment.env)] * n_envs
 
 
 def _require_fit(experiment: ExperimentConfig, market: Market) -> None:
