@@ -12,6 +12,8 @@ from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import EnvConfig
 from dltrader.envs.strategy import PolicyStrategy
 from dltrader.errors import BarsError, BundleError, ConfigError
+from dltrader.evaluation.backtest import backtest
+from dltrader.features import Pipeline
 from market_bars import random_walk
 
 
@@ -156,3 +158,24 @@ def test_a_baseline_adapts_the_configuration_as_in_a_backtest(quick):
     cerebro.addstrategy(PolicyStrategy, policy=BuyAndHold(), config=quick)
     (strategy,) = cerebro.run()
     assert strategy.trader.positions[0] > 900
+
+
+def test_scaling_is_not_fitted_on_the_bars_that_are_traded(quick):
+    config = EnvConfig.from_mapping(quick.to_mapping() | {"scaling": "train"})
+    bars = {"a": random_walk(100)}
+    with pytest.raises(
+        ConfigError, match="scaling 'train' is fitted on training bars, and the policy brings no fitted"
+    ):
+        run_strategy(bars, config)
+    pipeline = Pipeline(config.features, config.scaling).fit(random_walk(300, 9))
+    seen, value = run_strategy(bars, config, pipeline=pipeline)
+    result = backtest(Momentum(), bars, config, pipeline=pipeline)
+    assert len(seen) == len(result.orders) > 10
+    assert value == pytest.approx(result.equity.iloc[-1], rel=1e-12)
+
+
+def test_a_backtest_does_not_fit_either(quick):
+    config = EnvConfig.from_mapping(quick.to_mapping() | {"scaling": "train"})
+    with pytest.raises(ConfigError, match=r"pass pipeline=dltrader\.Pipeline"):
+        backtest(Momentum(), random_walk(100), config)
+    assert len(backtest(BuyAndHold(), random_walk(100), config).orders) == 1  # a baseline scales nothing

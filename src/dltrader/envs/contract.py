@@ -20,8 +20,8 @@ from pydantic import Field, SerializeAsAny, model_validator
 from dltrader.config import Config, named
 from dltrader.envs.actions import ACTIONS, ActionScheme, TargetPosition
 from dltrader.envs.rewards import RewardField, log_growth
-from dltrader.errors import BundleError
-from dltrader.features import DEFAULT_FEATURES, SCALINGS, FeatureSpec, RollingScaling, Scaling
+from dltrader.errors import BundleError, ConfigError
+from dltrader.features import DEFAULT_FEATURES, SCALINGS, FeatureSpec, FittedPipeline, RollingScaling, Scaling
 
 UNSCALED_BOUND = 1e9
 """Bound of unscaled features in the observation space."""
@@ -83,6 +83,18 @@ class EnvConfig(Config):
     def action_space(self, n_instruments: int) -> spaces.Space[Any]:
         """The Gymnasium space of actions for so many instruments."""
         return self.action.space(n_instruments, allow_short=self.allow_short)
+
+    def require_fitted(self, pipeline: FittedPipeline | None) -> None:
+        """Check that scaling learned from training bars is not learned again from the bars that are traded.
+
+        Raises:
+            ConfigError: The scaling has to be fitted, and there is no fitted pipeline.
+        """
+        if pipeline is None and self.scaling.learns:
+            raise ConfigError(
+                f"scaling {self.scaling.name!r} is fitted on training bars, and the policy brings no fitted pipeline; "
+                "pass pipeline=dltrader.Pipeline(config.features, config.scaling).fit(training_bars)"
+            )
 
     def require_trained_alike(self, trained: EnvConfig) -> None:
         """Check that a policy sees and does here what it saw and did in training; cash and costs are free.

@@ -25,11 +25,12 @@ class PolicyStrategy(bt.Strategy):
     Params:
         policy: Anything with `predict`; a policy of a run brings its own configuration and features.
         config: The `EnvConfig`; by default the policy's own.
+        pipeline: Computes the features; by default the policy's own, else one made from the configuration.
         start: No decision before this time; earlier bars only warm the features up.
         deterministic: Whether the policy takes its likeliest action rather than drawing one.
     """
 
-    params = (("policy", None), ("config", None), ("start", None), ("deterministic", True))
+    params = (("policy", None), ("config", None), ("pipeline", None), ("start", None), ("deterministic", True))
 
     def __init__(self) -> None:
         policy = self.p.policy
@@ -53,7 +54,8 @@ class PolicyStrategy(bt.Strategy):
         self.env_config: EnvConfig = config
         self._bound = ACCOUNT_BOUND * config.leverage
         self.trader = Trader(self, config, self._instruments(), now=self._now)
-        self._pipeline = getattr(policy, "pipeline", None)
+        self._pipeline = self.p.pipeline or getattr(policy, "pipeline", None)
+        config.require_fitted(self._pipeline)
         self._state: Any = None
         self._market: Market | None = None
         self._rows: dict[pd.Timestamp, int] = {}

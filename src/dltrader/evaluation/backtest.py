@@ -21,6 +21,7 @@ from dltrader.evaluation.metrics import measure
 from dltrader.evaluation.result import BacktestResult
 from dltrader.evaluation.tables import table_of
 from dltrader.evaluation.trades import closed_trades
+from dltrader.features import FittedPipeline
 
 
 def backtest(
@@ -28,6 +29,7 @@ def backtest(
     bars: BarsLike,
     config: EnvConfig | Mapping[str, Any] | Any | None = None,
     *,
+    pipeline: FittedPipeline | None = None,
     start: str | pd.Timestamp | None = None,
     deterministic: bool = True,
     prepare: Prepare | None = None,
@@ -40,6 +42,7 @@ def backtest(
         bars: A frame, a source URI, or a mapping of instruments to either.
         config: An `EnvConfig`, a mapping, or an experiment, whose `env` is taken; by default the policy's own.
             Episodes are not bounded here, whatever it says.
+        pipeline: Computes the features; by default the policy's own, else one made from the configuration.
         start: No decision before this time; earlier bars only warm the features up.
         deterministic: Whether the policy takes its likeliest action rather than drawing one.
         prepare: A hook that gets the Cerebro before it runs, and then that of buy-and-hold: it may set costs of both.
@@ -47,14 +50,15 @@ def backtest(
 
     Raises:
         BarsError: The bars break their rules, or are too few.
-        ConfigError: There is no configuration, or it is none.
+        ConfigError: There is no configuration, or it is none, or its scaling would have to be fitted on these bars.
         BundleError: The policy was trained to see or to do other things than the configuration says.
         Exception: Whatever the policy or the hook raises.
     """
     env_config = _env_config(policy, config)
-    pipeline = getattr(policy, "pipeline", None)
+    pipeline = pipeline or getattr(policy, "pipeline", None)
     if isinstance(policy, Adapting):
         env_config = policy.adapt(env_config)
+    env_config.require_fitted(pipeline)
     env = TradingEnv(bars, env_config, pipeline=pipeline, start=start, prepare=prepare)
     record = _run(policy, env, deterministic=deterministic)
     market = env.market
