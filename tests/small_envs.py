@@ -18,3 +18,16 @@ def make_env(action="target_position", reward="log_growth", n_instruments=1, *, 
         costs=Costs() if costs else Costs(commission=0, slippage=0),
     )
     return TradingEnv(bars, config, **options)
+
+
+def play(env, actions):
+    """All infos and rewards of an episode."""
+    _, info = env.reset(seed=0)
+    infos, rewards = [info], []
+    for action in actions:
+        _, reward, terminated, truncated, info = env.step(action)
+        infos.append(info)
+        rewards.append(reward)
+        if terminated or truncated:
+            break
+    return infos, rewards

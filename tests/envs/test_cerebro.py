@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import gc
 import math
-import pickle
-import threading
-import weakref
 
 import backtrader as bt
 import gymnasium
@@ -17,21 +13,9 @@ from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import Costs, EnvConfig
 from dltrader.errors import ActionError, BarsError, ConfigError, EnvironmentStateError, FeatureError
 from market_bars import flat_then, random_walk
+from small_envs import play as run
 
 SHORT, FLAT, LONG = 0, 1, 2
-
-
-def run(env, actions):
-    """All infos and rewards of an episode."""
-    _, info = env.reset(seed=0)
-    infos, rewards = [info], []
-    for action in actions:
-        _, reward, terminated, truncated, info = env.step(action)
-        infos.append(info)
-        rewards.append(reward)
-        if terminated or truncated:
-            break
-    return infos, rewards
 
 
 def test_a_long_position_earns_what_the_price_does(free):
@@ -338,57 +322,6 @@ def test_an_indicator_of_the_user_takes_no_bars_from_the_agent(quick):
     env = TradingEnv(random_walk(30), quick, prepare=lambda cerebro: cerebro.addindicator(bt.indicators.SMA, period=9))
     infos, _ = run(env, [LONG] * 4)
     assert [info["position"] > 0 for info in infos] == [False, True, True, True, True]
-
-
-def test_a_dropped_environment_unwinds_its_cerebro(quick):
-    seen = []
-    env = TradingEnv(random_walk(30), quick, prepare=lambda cerebro: seen.append(weakref.ref(cerebro)))
-    env.reset()
-    env.step(LONG)
-    loop = weakref.ref(env._stepper)
-    del env
-    gc.collect()
-    assert loop() is None
-    assert seen[0]() is None
-
-
-def test_many_resets_leave_nothing_behind(quick):
-    seen = []
-    env = TradingEnv(random_walk(30), quick, prepare=lambda cerebro: seen.append(weakref.ref(cerebro)))
-    for _ in range(5):
-        env.reset()
-        env.step(LONG)
-    gc.collect()
-    assert [cerebro() is None for cerebro in seen] == [True] * 4 + [False]
-
-
-def test_another_thread_is_told_to_reset(quick):
-    env = TradingEnv(random_walk(30), quick)
-    env.reset()
-    caught = []
-
-    def step():
-        try:
-            env.step(LONG)
-        except EnvironmentStateError as error:
-            caught.append(str(error))
-        env.reset()
-        caught.append(env.step(LONG)[-1]["position"] > 0)
-        env.close()
-
-    thread = threading.Thread(target=step)
-    thread.start()
-    thread.join()
-    assert caught[0].startswith("an environment stays in the thread that reset it")
-    assert caught[1] is True
-
-
-def test_it_can_be_pickled_before_and_after_use(quick):
-    env = TradingEnv(random_walk(30), quick)
-    fresh = pickle.loads(pickle.dumps(env))
-    expected = run(env, [LONG, SHORT, FLAT])[1]
-    used = pickle.loads(pickle.dumps(env))
-    assert run(fresh, [LONG, SHORT, FLAT])[1] == run(used, [LONG, SHORT, FLAT])[1] == expected
 
 
 def test_gymnasium_makes_it_from_a_uri():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -85,7 +84,7 @@ class LanesVecEnv(VecEnv):
         del args, indices, kwargs
         raise EnvironmentStateError(f"lanes share one market; {method_name} cannot be called on some of them")
 
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> Sequence[bool]:  # type: ignore[override]
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """No lane is wrapped."""
         del wrapper_class
         return [False] * len(list(self._get_indices(indices)))

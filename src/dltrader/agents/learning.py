@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from dltrader.agents.config import AgentConfig
 from dltrader.agents.threads import one_thread
-from dltrader.envs.rewards import RUIN_FRACTION
+from dltrader.envs.rewards import growth_between
 from dltrader.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class _Reporter(BaseCallback):
         lanes = zip(self.locals["dones"], self.locals["infos"], self.training_env.unwrapped.reset_infos, strict=True)
         for done, end, start in lanes:
             if done:
-                self._growths.append(math.log(max(end["equity"] / start["equity"], RUIN_FRACTION)))
+                self._growths.append(math.log(growth_between(start["equity"], end["equity"])))
         return True
 
     def _on_rollout_start(self) -> None:

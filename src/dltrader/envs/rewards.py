@@ -30,9 +30,14 @@ SMALLEST_VARIANCE = 1e-14
 Reward = Callable[["Step"], Any]
 
 
+def growth_between(before: Number, after: Number) -> Number:
+    """A later equity over an earlier one; at ruin `RUIN_FRACTION`, so that it is always positive."""
+    return higher(after / before, RUIN_FRACTION)
+
+
 def growth(step: Step) -> Number:
-    """Equity over the equity before; at ruin `RUIN_FRACTION`, so that it is always positive."""
-    return higher(step.equity / step.equity_before, RUIN_FRACTION)
+    """The growth of equity over one bar, as a factor."""
+    return growth_between(step.equity_before, step.equity)
 
 
 def log_growth(step: Step) -> Number:

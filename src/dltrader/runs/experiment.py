@@ -138,8 +138,7 @@ class TrainConfig(Config):
     )
     engine: Literal["cerebro", "vector"] = Field(
         "cerebro",
-        description="What steps the environments: backtrader's Cerebro, or the vectorised market that equals it on "
-        "every bar and is faster, the more environments the more; backtests always run in Cerebro",
+        description="What steps the environments: backtrader itself, or the faster market that equals it on every bar",
     )
     device: str = Field("cpu", description="Where the networks compute: cpu, cuda or auto")
 

@@ -19,6 +19,7 @@ from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import fingerprint
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.market import Market
+from dltrader.envs.rewards import growth_between
 from dltrader.evaluation.backtest import backtest
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.experiment import Slices
@@ -159,4 +160,4 @@ class _Recorder:
 def validation_growth(policy: TrainedPolicy, bars: Mapping[str, pd.DataFrame], start: pd.Timestamp) -> float:
     """Log growth of equity over a backtest from a time on; about -13.8 when ruined."""
     equity = backtest(policy, bars, start=start, benchmark=False).equity
-    return math.log(max(float(equity.iloc[-1] / equity.iloc[0]), 1e-6))
+    return math.log(growth_between(float(equity.iloc[0]), float(equity.iloc[-1])))
