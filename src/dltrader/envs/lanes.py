@@ -33,6 +33,7 @@ class Lanes:
         n_lanes: How many accounts.
 
     Attributes:
+        features: (bars, features) float32; a window is `window_bars` rows of it, the lane's bar the last.
         bar: Index of each lane's bar in the market.
         last: Index of the bar that ends each lane's episode.
         equity: Money at the close of the bar.
@@ -48,10 +49,9 @@ class Lanes:
             np.stack([frame[name].to_numpy(float) for frame in market.bars.values()]) for name in columns
         )
         # Row t is the window that ends with bar t + window_bars - 1: a view, in which a window is one run of memory.
-        features = np.ascontiguousarray(market.features)
-        self._windows = sliding_window_view(features.ravel(), config.window_bars * features.shape[1])[
-            :: features.shape[1]
-        ]
+        self.features: FloatArray = np.ascontiguousarray(market.features)
+        n_features = self.features.shape[1]
+        self._windows = sliding_window_view(self.features.ravel(), config.window_bars * n_features)[::n_features]
         self._bound = ACCOUNT_BOUND * config.leverage
         zeros = [np.zeros(n_lanes) for _ in market.instruments]
         self.bar: Bars = np.full(n_lanes, market.first)

@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
@@ -37,6 +38,8 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         config: An `EnvConfig` or a mapping with its fields.
         pipeline: Computes the features instead of one fitted on these bars.
         start: No decision before this time; earlier bars only warm the features up.
+        windows: Whether observations hold the window itself as `market`, as those of `TradingEnv` do; without, they
+            hold the index of its last bar as `bar`, and whoever looks takes the window from `lanes.features`.
 
     Raises:
         BarsError: The bars break their rules, or are too few.
@@ -53,6 +56,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         *,
         pipeline: FittedPipeline | None = None,
         start: str | pd.Timestamp | None = None,
+        windows: bool = True,
     ) -> None:
         if num_envs < 1:
             raise ConfigError(f"num_envs must be at least 1, was {num_envs}")
@@ -71,6 +75,10 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             clip=self.market.pipeline.clip,
             leverage=self.config.leverage,
         )
+        self._windows = windows
+        if not windows:
+            account = self.single_observation_space["account"]
+            self.single_observation_space = spaces.Dict({"bar": spaces.Discrete(len(bars)), "account": account})
         self.action_space: Any = batch_space(self.single_action_space, num_envs)
         self.observation_space: Any = batch_space(self.single_observation_space, num_envs)
         self._times = self.market.times.tz_convert(None).to_numpy()  # datetime64, UTC: an array has no zones
@@ -94,7 +102,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=bool))
         self._begin(np.asarray(mask, bool))
         self._running = True
-        return self.lanes.observe(), self._info(None)
+        return self._observe(), self._info(None)
 
     def step(self, actions: Any) -> tuple[Observation, Any, Flags, Flags, dict[str, Any]]:
         """One action and one bar on every lane.
@@ -114,12 +122,15 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         truncated: Flags = ~terminated & (lanes.bar == lanes.last)
         info = self._info(execution)
         ended = terminated | truncated
-        observations = lanes.observe()
+        observations = self._observe()
         if ended.any():
             info |= {"final_obs": observations, "_final_obs": ended, "final_info": info, "_final_info": ended}
             self._begin(ended)
-            observations = lanes.observe()
+            observations = self._observe()
         return observations, rewards, terminated, truncated, info
+
+    def _observe(self) -> Observation:
+        return self.lanes.observe() if self._windows else {"bar": self.lanes.bar, "account": self.lanes.account()}
 
     def _begin(self, mask: Flags) -> None:
         first, last = self.market.first, len(self.market) - 1
