@@ -31,6 +31,7 @@ def test_a_lane_that_ends_begins_again_in_the_same_step(free):
     assert truncated.all()
     assert not terminated.any()
     np.testing.assert_array_equal(info["final_info"]["equity"], [121_000.0, 79_000.0])
+    np.testing.assert_array_equal(info["equity"], [100_000.0, 100_000.0])
     np.testing.assert_allclose(info["final_obs"]["account"][:, 0], [1.0, -121_000 / 79_000], rtol=1e-6)
     np.testing.assert_array_equal(observation["account"], first["account"])
     assert envs.lanes.equity.tolist() == [100_000.0, 100_000.0]

@@ -18,12 +18,13 @@ from dltrader.data.bars import (
     split_bars,
     validate_bars,
 )
-from dltrader.data.sources import SOURCES, Source, load_bars
+from dltrader.data.sources import SOURCES, Source, expand, load_bars
 
 __all__ = [
     "SOURCES",
     "Bars",
     "Source",
+    "expand",
     "fingerprint",
     "load_bars",
     "periods_per_year",

@@ -85,6 +85,13 @@ def load(address: str, start: pd.Timestamp | None = None, end: pd.Timestamp | No
     return parse(text, origin=address)
 
 
+def matching(pattern: str) -> list[str]:
+    """The files that a path with `*` stands for; `**` goes through folders."""
+    path = Path(pattern).expanduser()
+    root = Path(path.anchor)
+    return sorted(str(file) for file in root.glob(str(path.relative_to(root))) if file.is_file())
+
+
 def parse(text: str, origin: str) -> Bars:
     """The bars in the text of a CSV file.
 

@@ -5,6 +5,7 @@ Where they come from and how they were derived stands in `sample/provenance.json
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
 import hashlib
 import json
@@ -50,6 +51,11 @@ def load(symbol: str, start: pd.Timestamp | None = None, end: pd.Timestamp | Non
 def symbols() -> tuple[str, ...]:
     """The symbols there are."""
     return tuple(provenance()["files"])
+
+
+def matching(pattern: str) -> list[str]:
+    """The symbols that a pattern with `*` stands for."""
+    return sorted(fnmatch.filter(symbols(), pattern))
 
 
 def provenance() -> dict[str, Any]:

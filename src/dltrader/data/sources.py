@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -30,6 +31,32 @@ SOURCES: Registry[Source] = Registry(
         "synthetic": "dltrader.data.synthetic:load",
     },
 )
+
+WILDCARDS: Registry[Callable[[str], list[str]]] = Registry(
+    "source with wildcards",
+    {
+        "sample": "dltrader.data.sample:matching",
+        "csv": "dltrader.data.csv:matching",
+    },
+)
+"""Functions of an address with a `*` in it: the addresses that it stands for, sorted."""
+
+
+def expand(uri: str) -> list[str]:
+    """The source URIs that one with a wildcard stands for, `csv:prices/*.csv` or `sample:*`; any other URI as it is.
+
+    Raises:
+        SourceError: Nothing matches, or the source knows no wildcards.
+    """
+    name, _, address = uri.partition(":")
+    if "*" not in address:
+        return [uri]
+    if name not in WILDCARDS:
+        raise SourceError(f"{uri!r} has a wildcard, which only {' and '.join(WILDCARDS)} know; list the URIs instead")
+    found = WILDCARDS[name](address)
+    if not found:
+        raise SourceError(f"nothing matches {uri!r}; relative paths start in {Path.cwd()}")
+    return [f"{name}:{one}" for one in found]
 
 
 def load_bars(uri: str, start: Moment | None = None, end: Moment | None = None) -> Bars:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
 from gymnasium import spaces
 from pydantic import AfterValidator, Field
 
@@ -202,11 +203,12 @@ class TargetWeight(ActionScheme):
         """The weights."""
         del allow_short
         weights = _lanes_of(actions, n_lanes, n_instruments)
-        if not (np.abs(weights) <= 1.0).all():  # nan fails too
-            raise ActionError(
-                f"every action must be {n_instruments} number(s) in [-1, 1], was {_outlier(weights, 1.0)}"
-            )
-        return list(weights.astype(float).T)
+        xp = array_namespace(weights)
+        weights = xp.astype(weights, xp.float64)
+        largest = xp.max(xp.abs(weights))
+        if not largest <= 1.0:  # nan fails too
+            raise ActionError(f"every action must be {n_instruments} number(s) in [-1, 1], was {_outlier(weights):g}")
+        return [weights[:, i] for i in range(n_instruments)]
 
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
@@ -252,26 +254,26 @@ def _chosen(action: Any, n_instruments: int, n_choices: int) -> list[int]:
 
 def _lanes_of(actions: Any, n_lanes: int, n_instruments: int) -> Any:
     """Actions as an array of the shape (lanes, instruments)."""
-    array = np.asarray(actions)
-    if array.shape not in {(n_lanes, n_instruments), (n_lanes,) if n_instruments == 1 else (n_lanes, n_instruments)}:
-        raise ActionError(
-            f"actions must have the shape ({n_lanes}, {n_instruments}), one row a lane, was {array.shape}"
-        )
-    return array.reshape(n_lanes, n_instruments)
+    array = actions if is_array_api_obj(actions) else np.asarray(actions)
+    shape = tuple(array.shape)
+    if shape not in {(n_lanes, n_instruments), (n_lanes,) if n_instruments == 1 else (n_lanes, n_instruments)}:
+        raise ActionError(f"actions must have the shape ({n_lanes}, {n_instruments}), one row a lane, was {shape}")
+    return array_namespace(array).reshape(array, (n_lanes, n_instruments))
 
 
 def _chosen_in_lanes(actions: Any, n_lanes: int, n_instruments: int, n_choices: int) -> list[Any]:
     """The integer choices of all lanes, checked, one array an instrument."""
     array = _lanes_of(actions, n_lanes, n_instruments)
-    if not np.issubdtype(array.dtype, np.integer) or array.min() < 0 or array.max() >= n_choices:
-        raise ActionError(
-            f"every action must be {n_instruments} integer(s) from 0 to {n_choices - 1}, "
-            f"was {array.dtype} from {array.min()} to {array.max()}"
-        )
-    return list(array.T)
+    xp = array_namespace(array)
+    rule = f"every action must be {n_instruments} integer(s) from 0 to {n_choices - 1}"
+    if not xp.isdtype(array.dtype, "integral"):
+        raise ActionError(f"{rule}, was {array.dtype}")
+    lowest, highest = xp.min(array), xp.max(array)
+    if lowest < 0 or highest >= n_choices:
+        raise ActionError(f"{rule}, was {array.dtype} from {int(lowest)} to {int(highest)}")
+    return [array[:, i] for i in range(n_instruments)]
 
 
-def _outlier(weights: Any, bound: float) -> float:
-    """The first number that is not within a bound."""
-    outside = weights[~(np.abs(weights) <= bound)]
-    return float(outside[0])
+def _outlier(weights: Any) -> float:
+    """The first number that is not within [-1, 1]."""
+    return next(float(weight) for row in weights.tolist() for weight in row if not abs(weight) <= 1.0)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig, Observation, observation_space
-from dltrader.envs.market import BarsLike, Market
+from dltrader.envs.markets import Episodes, MarketsLike, markets_of
 from dltrader.envs.records import Step
 from dltrader.envs.stepper import STOP, Prepare, SteppedStrategy, Stepper, run_episode
 from dltrader.errors import ConfigError, EnvironmentStateError
@@ -46,21 +46,24 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
     As the reward says. With `log_growth` the sum over an episode is ln(E_T / E_0), costs included.
 
     ## Starting State
-    Flat, with `cash` in money, at the first bar with a full window or, with `random_start`, at a random later one.
+    Flat, with `cash` in money, at the first bar with a full window or, with `random_start`, at a random later one. Of
+    several markets one is drawn: each once, in random order, before any comes again.
 
     ## Episode End
     `terminated`: ruined, equity <= 0. `truncated`: out of bars, or `episode_bars` steps taken.
 
     ## Info
     From reset and step alike: `time`, `close`, `equity`, `cash`, `position` (units), and the bar's `fills` and
-    `rejections`. With several instruments `close` and `position` are vectors.
+    `rejections`. With several instruments `close` and `position` are vectors, with several markets `market` is the name
+    of the one that the episode has drawn.
 
     ## Version History
     v0: the first.
 
     Args:
-        bars: A frame, a source URI, or a mapping of instrument names to either; or a `Market`, whose features are then
-            shared by all environments on it.
+        bars: A frame, a source URI, or a mapping of instrument names to either, which are traded together; or a
+            `Market`, whose features are then shared by all environments on it. Or several markets, of which every
+            episode draws one: a list of these, a URI with a wildcard, or `Markets`.
         config: An `EnvConfig` or a mapping with its fields.
         pipeline: Computes the features instead of one fitted on these bars.
         start: No decision before this time; earlier bars only warm the features up.
@@ -76,7 +79,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
 
     def __init__(
         self,
-        bars: BarsLike | Market,
+        bars: MarketsLike,
         config: EnvConfig | Mapping[str, Any] | None = None,
         *,
         pipeline: FittedPipeline | None = None,
@@ -87,9 +90,9 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ConfigError(f"render_mode must be null, 'ansi' or 'rgb_array', was {render_mode!r}")
         self.config = config if isinstance(config, EnvConfig) else EnvConfig.from_mapping(config or {})
-        if not isinstance(bars, Market):
-            bars = Market.build(bars, self.config, pipeline=pipeline, start=start)
-        self.market = bars
+        self.markets = markets_of(bars, self.config, pipeline=pipeline, start=start)
+        self.market = self.markets.first
+        self._episodes = Episodes(self.markets, self.config)
         self.prepare = prepare
         self.render_mode = render_mode
         self._single = len(self.market.instruments) == 1
@@ -126,11 +129,12 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         """
         super().reset(seed=seed, options=options)
         self.close()
-        first, last = self.market.first, len(self.market) - 1
-        length = self.config.episode_bars or last - first
-        if self.config.random_start and last - length > first:
-            first = int(self.np_random.integers(first, last - length + 1))
-        self._bar, self._last = first, min(first + length, last)
+        if seed is not None:
+            self._episodes.shuffle()
+        drawn = self._episodes.draw(self.np_random, 1)
+        self._name = self.markets.names[drawn.market[0]]
+        self.market = self.markets.each[self._name]
+        self._bar, self._last = int(drawn.first[0]), int(drawn.last[0])
         self._memory: dict[str, Any] = {}
 
         started: list[SteppedStrategy] = []
@@ -160,11 +164,8 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         self._stepper = None
         stepper.advance(asked)
         self._bar += 1
-        exposure = [
-            size * close / trader.equity if trader.equity else 0.0
-            for size, close in zip(trader.positions, trader.closes, strict=True)
-        ]
-        reward = self.config.reward(Step(equity_before, trader.equity, exposure, self._memory))
+        values = [size * close for size, close in zip(trader.positions, trader.closes, strict=True)]
+        reward = self.config.reward(Step(equity_before, trader.equity, values, self._memory))
         if not isinstance(reward, int | float | np.number) or not math.isfinite(reward):
             raise EnvironmentStateError(
                 f"the reward was {reward} at {self.market.stamps[self._bar]}; a reward must be a finite number"
@@ -211,7 +212,8 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
 
     def _info(self) -> dict[str, Any]:
         trader = self._trader
-        return {
+        drawn = {"market": self._name} if len(self.markets.each) > 1 else {}
+        return drawn | {
             "time": self.market.stamps[self._bar],
             "close": trader.closes[0] if self._single else np.array(trader.closes),
             "equity": trader.equity,

@@ -46,7 +46,7 @@ class Ledger:
     Attributes:
         cash: The broker's cash; with leverage less than the money at hand, for longs are paid in part.
         sizes: Units held.
-        entries: Mean price of the open position, 0 where there is none.
+        entries: Mean price of the open position; without meaning, but positive, where there is none.
         commission: Fraction of the traded value.
         leverage: Longs bind their entry value over this.
     """
@@ -71,7 +71,7 @@ class Ledger:
         prices = [choose(order > 0.0, buy, sell) for order, buy, sell in zip(orders, buys, sells, strict=True)]
         splits = [_split(*each) for each in zip(orders, prices, self.sizes, self.entries, strict=True)]
         turns = _turns(orders)
-        accepted: list[Number] = [order != 0.0 for order in orders]
+        accepted: list[Number] = [True] * len(orders)
         checked = self.cash
         for i, acts in turns:
             closed, opened, _ = splits[i]
@@ -111,11 +111,11 @@ class Ledger:
         cash = self._closing(closed, self.entries[i], price, self.cash)
         left = self._opening(opened, price, cash)
         opens = left >= 0.0
+        whole = opens | (opened == 0.0)
         done = choose(acts, closed + choose(opens, opened, 0.0), 0.0)
-        self.cash = choose(acts, choose(opens | (opened == 0.0), left, cash), self.cash)
+        self.cash = choose(acts, choose(whole, left, cash), self.cash)
         # Where opening was refused, the position is as before, or gone.
-        kept = choose(closed == 0.0, self.entries[i], 0.0)
-        self.entries[i] = choose(acts, choose(opens | (opened == 0.0), entry, kept), self.entries[i])
+        self.entries[i] = choose(acts & whole, entry, self.entries[i])
         self.sizes[i] = self.sizes[i] + done
         return done, abs(done) * self.commission * price
 
@@ -134,9 +134,12 @@ class Ledger:
 
 
 def _turns(orders: Sequence[Number]) -> list[tuple[int, Number]]:
-    """Whose turn it is, and on which lanes: sales before buys; a single instrument needs but one turn."""
+    """Whose turn it is, and on which lanes: sales before buys.
+
+    A single instrument needs but one turn, and that on all lanes: an order for nothing changes nothing.
+    """
     if len(orders) == 1:
-        return [(0, orders[0] != 0.0)]
+        return [(0, True)]
     sales = [(i, order < 0.0) for i, order in enumerate(orders)]
     return sales + [(i, order > 0.0) for i, order in enumerate(orders)]
 
@@ -151,4 +154,4 @@ def _split(order: Number, price: Number, size: Number, entry: Number) -> _Split:
     mean = (entry * size + order * price) / choose(after == 0.0, 1.0, after)
     adds = size * order > 0.0
     begun = choose(flips | (size == 0.0), price, entry)
-    return _Split(closed, opened, choose(after == 0.0, 0.0, choose(adds, mean, begun)))
+    return _Split(closed, opened, choose(adds, mean, begun))

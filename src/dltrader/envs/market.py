@@ -65,7 +65,7 @@ class Market:
             BarsError: There are too few bars, or the instruments share too few times.
             FeatureError: A feature cannot be computed.
         """
-        frames = _aligned(_named_bars(bars))
+        frames = _aligned(frames_of(bars))
         index = next(iter(frames.values())).index
         unfitted = Pipeline(config.features, config.scaling)
         warmup = unfitted.warmup_bars if pipeline is None else pipeline.warmup_bars
@@ -129,7 +129,13 @@ class Market:
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
 
-def _named_bars(bars: BarsLike) -> dict[str, pd.DataFrame]:
+def frames_of(bars: BarsLike) -> dict[str, pd.DataFrame]:
+    """Bars by instrument, loaded and validated.
+
+    Raises:
+        BarsError: They are no bars, or break their rules.
+        ConfigError: There are none.
+    """
     if not isinstance(bars, Mapping | pd.DataFrame | str):
         raise BarsError(
             f"bars must be a frame, a source URI or a mapping of instruments to either, found {type(bars).__name__}"

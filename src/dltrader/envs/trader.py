@@ -13,7 +13,7 @@ import backtrader as bt
 import pandas as pd
 
 from dltrader.envs.contract import EnvConfig
-from dltrader.envs.records import Fill, Rejection
+from dltrader.envs.records import Fill, Rejection, account_of
 from dltrader.envs.sizing import buy_price, order_sizes, sell_price
 
 UNDECIDED = {bt.Order.Created, bt.Order.Submitted, bt.Order.Accepted}
@@ -91,17 +91,9 @@ class Trader:
 
     def account(self, bound: float) -> list[float]:
         """The account part of an observation: every exposure, then every open trade's unrealised return."""
-        exposures, returns = [], []
-        for data, size, close in zip(self._datas, self.positions, self.closes, strict=True):
-            if size == 0.0:
-                exposures.append(0.0)
-                returns.append(0.0)
-                continue
-            exposure = size * close / self.equity if self.equity > 0.0 else bound
-            gain = close / self._broker.getposition(data).price - 1.0
-            exposures.append(min(max(exposure, -bound), bound))
-            returns.append(min(max(gain if size > 0.0 else -gain, -bound), bound))
-        return exposures + returns
+        held = zip(self._datas, self.positions, strict=True)
+        entries = [self._broker.getposition(data).price if size else 1.0 for data, size in held]
+        return account_of(self.positions, entries, self.closes, self.equity, bound=bound)
 
     def ask(self, action: Any) -> Sequence[float]:
         """The exposures that an action asks for.
