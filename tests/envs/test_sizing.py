@@ -30,6 +30,20 @@ def test_all_cash_buys_whole_lots():
     assert size_one(1.0, 0.0, 100_050.0, 100.0, lot_size=100) == 1000.0
 
 
+@pytest.mark.parametrize("commission", [0.0499, 0.05, 0.06])
+def test_trades_that_would_cost_all_equity_close_the_position(commission):
+    # An exposure of 21 on an equity of 100: to sell all of it costs more than that, and no sale lowers the exposure.
+    size = order_sizes(
+        [20.0], [True], [2100.0], -2000.0, [1.0], [1.0], [1.0], commission=commission, lot_size=1.0, leverage=20.0
+    )
+    lanes = order_sizes(
+        [np.array([20.0])], [np.array([True])], [np.array([2100.0])], np.array([-2000.0]), [np.array([1.0])],
+        [np.array([1.0])], [np.array([1.0])], commission=commission, lot_size=1.0, leverage=20.0,
+    )  # fmt: skip
+    assert size == [-2100.0]
+    assert lanes[0].tolist() == [-2100.0]
+
+
 def test_shorts_round_towards_zero():
     assert size_one(-1.0, 0.0, 1_050.0, 100.0, lot_size=1) == -10.0
     assert size_one(-0.5, 3.0, 700.0, 100.0, lot_size=1) == -8.0

@@ -47,8 +47,9 @@ def order_sizes(
 
         V = (cash + Σ_kept p quote + Σ_traded p f (1 + c s)) / (1 + c Σ_traded s w)
 
-    Positions are rounded towards zero to a lot. An account without equity asks for no positions. Where kept positions
-    have outgrown their share, long positions asked for are cut back to the money that is left.
+    Positions are rounded towards zero to a lot. An account without equity, or without any once it has paid for its
+    trades, asks for no positions. Where kept positions have outgrown their share, long positions asked for are cut back
+    to the money that is left.
 
     Args:
         exposures: Position value / equity asked for.
@@ -67,7 +68,7 @@ def order_sizes(
         worth = worth + position * quote
     solvent = worth > 0.0
     targets = [choose(solvent, exposure, 0.0) for exposure in exposures]
-    market = trading, positions, cash, quotes, buys, sells, commission
+    market = trading, positions, cash, quotes, buys, sells, commission, leverage
     value, signs, fills = _after_fills(targets, worth, *market)
     if len(positions) > 1:
         # The value before the cut pays more commission than the one after it: the cut errs on the safe side.
@@ -90,6 +91,7 @@ def _after_fills(
     buys: Sequence[Number],
     sells: Sequence[Number],
     commission: float,
+    leverage: float,
 ) -> tuple[Number, list[Number], list[Number]]:
     """The equity after all fills, the signs of the trades, and the prices they fill at."""
     signs, fills, value, share = [], [], cash, 1.0
@@ -100,7 +102,11 @@ def _after_fills(
         share = share + commission * side * target
         signs.append(side)
         fills.append(fill)
-    return value / share, signs, fills
+    if commission * leverage >= 1.0:
+        # Trades may cost more than they move: there is no such equity then.
+        reachable = share > 0.0
+        value, share = choose(reachable, value, 0.0), choose(reachable, share, 1.0)
+    return higher(value / share, 0.0), signs, fills
 
 
 def _within_means(
