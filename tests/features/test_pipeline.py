@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from dltrader.data import load_bars
 from dltrader.errors import BarsError, ConfigError, FeatureError, UnknownNameError
 from dltrader.features import (
     DEFAULT_FEATURES,
+    SCALINGS,
     FeatureSpec,
     FittedPipeline,
     NoScaling,
@@ -19,8 +21,9 @@ from dltrader.features import (
     RollingScaling,
     TrainScaling,
 )
+from dltrader.features.compute import compute, plain_bars
 
-from .samples import closes, make_bars, registered, same_bits
+from .samples import DEFAULTS, VARIANTS, closes, make_bars, registered, same_bits
 
 MIXED = ["log_return", {"name": "rsi", "window": 3}, FeatureSpec.of("macd", fast=2, slow=4, signal=3)]
 
@@ -43,6 +46,71 @@ def test_transform_begins_with_the_first_settled_row():
     assert (table.dtypes == np.float64).all()
 
 
+def all_at_once(fitted, bars):
+    """What `transform` gives, by way of one table of all features."""
+    table = pd.concat([compute(spec, plain_bars(bars)) for spec in fitted.features], axis=1)
+    settled = table.iloc[fitted.warmup_bars - fitted.scaling.warmup_bars :]
+    values = fitted.scaling.apply(settled.to_numpy(), fitted.moments)
+    return pd.DataFrame(values, bars.index[fitted.warmup_bars :], list(fitted.names))
+
+
+@pytest.mark.parametrize("scaling", list(SCALINGS))
+@pytest.mark.parametrize("features", [[*DEFAULTS, *VARIANTS[1:]], DEFAULT_FEATURES, ["gap"]])
+def test_matrix_is_transform_in_single_precision_to_the_bit(features, scaling):
+    train, bars = make_bars(400, seed=1), make_bars(500, seed=2)
+    fitted = Pipeline(features, scaling).fit(train)
+    table, matrix = fitted.transform(bars), fitted.matrix(bars)
+    pd.testing.assert_frame_equal(table, all_at_once(fitted, bars), check_exact=True, check_freq=False)
+    assert table.to_numpy().tobytes() == all_at_once(fitted, bars).to_numpy().tobytes()
+    assert matrix.dtype == np.float32
+    assert matrix.flags.c_contiguous
+    assert matrix.tobytes() == table.to_numpy(np.float32).tobytes()
+
+
+def test_matrix_fills_a_part_of_a_larger_one():
+    bars = make_bars(60)
+    fitted = Pipeline(MIXED, RollingScaling(window_bars=10)).fit(bars)
+    whole = np.full((60, 9), -7, np.float32)
+    part = whole[30:, 3:7]
+    assert fitted.matrix(bars, out=part) is part
+    np.testing.assert_array_equal(whole[30:, 3:7], fitted.matrix(bars))
+    whole[30:, 3:7] = -7
+    assert (whole == -7).all()
+
+
+@pytest.mark.parametrize("shape", [(29, 4), (31, 4), (30, 3), (30, 5), (1, 4)])
+def test_matrix_of_another_shape_is_not_filled(shape):
+    bars = make_bars(60)
+    fitted = Pipeline(MIXED, RollingScaling(window_bars=10)).fit(bars)
+    with pytest.raises(FeatureError, match=r"60 bars give a matrix of shape \(30, 4\), found \(.*\); pass out"):
+        fitted.matrix(bars, out=np.zeros(shape, np.float32))
+
+
+def traced_peak(function):
+    """The largest number of bytes that NumPy and Python held at once during a call, beyond those held before."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("scaling", [RollingScaling(window_bars=8), TrainScaling(), NoScaling()])
+def test_memory_is_one_matrix_and_a_few_columns_whatever_the_number_of_features(scaling):
+    bars = make_bars(50_000, freq="min")
+    kinds = [("log_return", "horizon"), ("volatility", "window"), ("stochastic", "window"), ("bollinger", "window")]
+    specs = [FeatureSpec.of(name, **{key: bars}) for name, key in kinds for bars in range(2, 12)]
+    pipeline = Pipeline(specs, scaling)
+    fitted = pipeline.fit(bars.iloc[:100])
+    column = 8 * len(bars)
+    matrix = 4 * len(bars) * len(specs)
+    assert matrix == 20 * column
+    # 5 columns are the copy of the bars, and the rest what one feature and its scaling need at a time.
+    assert traced_peak(lambda: fitted.matrix(bars)) < matrix + 18 * column
+    assert traced_peak(lambda: pipeline.fit(bars)) < 18 * column
+
+
 def test_unscaled_features_are_the_features_themselves():
     table = Pipeline(["log_return"], "none").fit(closes(1, 2, 4)).transform(closes(1, 2, 8))
     np.testing.assert_allclose(table["log_return_1"], [np.log(2), np.log(4)])
@@ -63,6 +131,13 @@ def test_train_scaling_pools_the_instruments():
     pooled = np.concatenate([np.diff(np.log(frame["close"])) for frame in frames.values()])
     assert fitted.moments.mean[0] == pytest.approx(pooled.mean(), rel=1e-9)
     assert fitted.moments.deviation[0] == pytest.approx(pooled.std(), rel=1e-12)
+
+
+def test_moments_are_those_of_the_pooled_table_to_the_bit():
+    frames = {"A": make_bars(300, seed=1), "B": make_bars(380, seed=2)}
+    unscaled = Pipeline(DEFAULT_FEATURES, "none").fit(frames)
+    pooled = np.concatenate([table.to_numpy() for table in unscaled.transform(frames).values()])
+    assert Pipeline(DEFAULT_FEATURES, "train").fit(frames).moments == TrainScaling().fit(pooled)
 
 
 def test_instruments_are_transformed_each_by_itself():
@@ -170,6 +245,17 @@ def test_pipeline_needs_features_and_each_only_once():
 def test_function_that_gives_no_feature_is_told(result, message):
     with registered("strange", result), pytest.raises(FeatureError, match=message):
         Pipeline(["strange"])
+
+
+def test_feature_whose_columns_depend_on_the_bars_is_told():
+    def fickle(bars):
+        parts = ["one", "two"] if len(bars) > 100 else ["one"]
+        return pd.DataFrame(dict.fromkeys(parts, bars["close"]))
+
+    with registered("fickle", fickle):
+        fitted = Pipeline(["gap", "fickle"], "none").fit(make_bars(150))
+        with pytest.raises(FeatureError, match=r"gave the columns fickle.one for these bars and fickle.one fickle.two"):
+            fitted.matrix(make_bars(50))
 
 
 def test_users_feature_cannot_change_the_bars_of_the_others():

@@ -74,6 +74,20 @@ def test_train_takes_mean_and_deviation_from_the_fit():
     np.testing.assert_array_equal(scaled, [[2.0, 0.0], [5.0, 0.0]])
 
 
+@pytest.mark.parametrize("name", list(SCALINGS))
+def test_every_scaling_does_each_column_by_itself(name):
+    scaling = SCALINGS[name].from_mapping({"name": name})
+    rows = np.asfortranarray(np.random.default_rng(0).normal([3, -1e3, 0], [50, 1, 0], (400, 3)))
+    moments = scaling.fit(rows)
+    whole = scaling.apply(rows, moments)
+    columns = [rows[:, [column]] for column in range(3)]
+    if moments is not None:
+        assert Moments.of_columns(scaling.fit(each) for each in columns) == moments
+    for column, each in enumerate(columns):
+        alone = scaling.apply(each, None if moments is None else moments.of_column(column))
+        assert same_bits(alone[:, 0], whole[:, column])
+
+
 def test_train_without_a_fit_is_told():
     with pytest.raises(FeatureError, match="'train' is not fitted"):
         TrainScaling().apply(column(1, 2), None)

@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dltrader.features.windows import (
-    deviations,
+    BLOCK_ROWS,
+    absolute_deviation,
     exponential_mean,
     highest,
     lag,
     lowest,
     mean,
     ratio,
+    standard_deviation,
     true_range,
     weighted_mean,
 )
@@ -44,8 +46,10 @@ def test_exponential_mean_remembers_5_time_constants():
 
 
 def test_deviations_of_three_numbers():
-    above, standard, absolute = deviations(np.array([1.0, 2.0, 6.0]), 3)
-    assert above[2] == pytest.approx(3.0)
+    values = np.array([1.0, 2.0, 6.0])
+    above, standard = standard_deviation(values, 3)
+    same, absolute = absolute_deviation(values, 3)
+    assert above[2] == same[2] == pytest.approx(3.0)
     assert standard[2] == pytest.approx(np.sqrt(14 / 3))
     assert absolute[2] == pytest.approx(2.0)
 
@@ -64,7 +68,7 @@ def test_windows_agree_with_pandas(values, window):
     rolling = pd.Series(values).rolling(window)
     size = max(np.abs(values).max(), 1.0)
     np.testing.assert_allclose(mean(values, window), rolling.mean(), atol=1e-9 * size)
-    np.testing.assert_allclose(deviations(values, window)[1] ** 2, rolling.var(ddof=0), atol=1e-9 * size**2)
+    np.testing.assert_allclose(standard_deviation(values, window)[1] ** 2, rolling.var(ddof=0), atol=1e-9 * size**2)
     np.testing.assert_array_equal(highest(values, window), rolling.max())
     np.testing.assert_array_equal(lowest(values, window), rolling.min())
 
@@ -72,7 +76,8 @@ def test_windows_agree_with_pandas(values, window):
 @given(st.floats(-1e9, 1e9), windows)
 def test_equal_values_have_exactly_their_mean_and_no_deviation(value, window):
     values = np.full(window + 3, value)
-    above, standard, absolute = deviations(values, window)
+    above, standard = standard_deviation(values, window)
+    _, absolute = absolute_deviation(values, window)
     assert (mean(values, window)[window - 1 :] == value).all()
     assert (exponential_mean(values, 2.0 / window)[-1:] == value).all() or len(values) < 2.5 * window
     for deviation in (above, standard, absolute):
@@ -81,6 +86,24 @@ def test_equal_values_have_exactly_their_mean_and_no_deviation(value, window):
 
 @given(numbers, windows, st.integers(1, 10))
 def test_history_before_the_window_does_not_change_a_bit(values, window, dropped):
-    for function in (lambda x: mean(x, window), lambda x: deviations(x, window)[1]):
+    for function in (lambda x: mean(x, window), lambda x: standard_deviation(x, window)[1]):
         whole, later = function(values), function(values[dropped:])
         np.testing.assert_array_equal(later[window - 1 :], whole[dropped + window - 1 :])
+
+
+@pytest.mark.parametrize("window", [2, 30, 300])
+def test_rows_do_not_depend_on_the_block_in_which_they_are_computed(window):
+    values = np.random.default_rng(4).normal(100, 1, 2 * BLOCK_ROWS + window + 7)
+    first = window - 1
+    borders = [first, first + BLOCK_ROWS - 1, first + BLOCK_ROWS, first + 2 * BLOCK_ROWS, len(values) - 1]
+    for function in (
+        lambda x: mean(x, window),
+        lambda x: standard_deviation(x, window)[0],
+        lambda x: standard_deviation(x, window)[1],
+        lambda x: absolute_deviation(x, window)[1],
+    ):
+        whole = function(values)
+        assert np.isnan(whole[:first]).all()
+        assert np.isfinite(whole[first:]).all()
+        alone = [function(values[row - first : row + 1])[-1] for row in borders]
+        np.testing.assert_array_equal(whole[borders], alone)

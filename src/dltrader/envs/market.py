@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from dltrader.data import load_bars, validate_bars
@@ -78,12 +77,13 @@ class Market:
             )
         if pipeline is None:
             pipeline = unfitted.fit(frames)
-        columns, names = [], []
+        features = np.zeros((len(index), len(frames) * len(pipeline.names)), np.float32)
+        names: list[str] = []
         for instrument, frame in frames.items():
-            table = pipeline.transform(frame)
-            columns.append(_padded(table, len(index)))
-            names += [column if len(frames) == 1 else f"{instrument}.{column}" for column in table.columns]
-        features = np.concatenate(columns, axis=1)  # (bars, instruments * features)
+            columns = slice(len(names), len(names) + len(pipeline.names))
+            # The rows of the warm-up stay 0 and are never shown to anyone.
+            pipeline.matrix(frame, out=features[pipeline.warmup_bars :, columns])
+            names += [column if len(frames) == 1 else f"{instrument}.{column}" for column in pipeline.names]
         _require_bounded(features, names, pipeline.clip)
         features.flags.writeable = False
         first = needed - 1
@@ -157,6 +157,21 @@ def instrument_of(bars: pd.DataFrame | str) -> str:
     return address.partition("?")[0].rpartition("/")[2].partition(".")[0] or "asset"
 
 
+def named_uris(uris: Sequence[str]) -> dict[str, str]:
+    """Source URIs by the instruments that they name.
+
+    Raises:
+        ConfigError: Two name the same.
+    """
+    named = {instrument_of(uri): uri for uri in uris}
+    if len(named) < len(uris):
+        twice = next(uri for uri in uris if named[instrument_of(uri)] != uri or uris.count(uri) > 1)
+        raise ConfigError(
+            f"two instruments are called {instrument_of(twice)}; give them names of their own: {{name: {twice}, …}}"
+        )
+    return named
+
+
 def _aligned(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Only the bars at times that all instruments have."""
     if len(frames) == 1:
@@ -172,17 +187,10 @@ def _aligned(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return {name: frame.loc[common] for name, frame in frames.items()}
 
 
-def _padded(table: pd.DataFrame, n_bars: int) -> npt.NDArray[np.float32]:
-    """Feature rows at the end of as many rows as there are bars; the warm-up rows are never shown to anyone."""
-    padded = np.zeros((n_bars, table.shape[1]), np.float32)
-    padded[n_bars - len(table) :] = table.to_numpy(np.float32)
-    return padded
-
-
 def _require_bounded(features: FloatArray, names: list[str], clip: float | None) -> None:
     """Unscaled features must stay within the observation space: nothing clips them."""
     bound = UNSCALED_BOUND if clip is None else clip
-    largest = np.abs(features).max(axis=0)
+    largest = np.maximum(features.max(axis=0), -features.min(axis=0))  # (columns,), without a matrix of sizes
     if largest.max() > bound:
         name = names[int(largest.argmax())]
         raise FeatureError(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dltrader.errors import BarsError, FeatureError
 from dltrader.features.indicators import FEATURES
+from dltrader.features.windows import Array
 
 if TYPE_CHECKING:
     from dltrader.features.spec import FeatureSpec
@@ -118,17 +119,18 @@ def probe_bars(n_bars: int) -> pd.DataFrame:
     return pd.DataFrame({"open": opened, "high": high, "low": low, "close": close, "volume": volume}, index=times)
 
 
-def require_finite(rows: pd.DataFrame) -> None:
-    """Check settled rows.
+def finite_values(rows: pd.DataFrame) -> Array:
+    """The values of settled rows, (rows, columns).
 
     Raises:
         FeatureError: A value is NaN or infinite.
     """
     values = rows.to_numpy()
-    wrong = np.argwhere(~np.isfinite(values))
-    if len(wrong):
-        row, column = wrong[0]
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
         raise FeatureError(
             f"{rows.columns[column]} is {values[row, column]} at {rows.index[row]:%Y-%m-%d %H:%M}, after its warm-up; "
             "features must be finite, so check the bars there or leave the feature out"
         )
+    return values

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, overload
+from typing import Any, Self, TypeAlias, overload
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, model_validator
 
 from dltrader.config import Config
-from dltrader.errors import BarsError, ConfigError
-from dltrader.features.compute import columns_of, compute, is_own, plain_bars, require_finite
+from dltrader.errors import BarsError, ConfigError, FeatureError
+from dltrader.features.compute import columns_of, compute, finite_values, is_own, plain_bars
 from dltrader.features.look_ahead import check_causal
 from dltrader.features.scaling import SCALINGS, Moments, Scaling, ScalingField
 from dltrader.features.spec import FeatureSpec
+from dltrader.features.windows import Array
+
+Matrix: TypeAlias = npt.NDArray[np.float32]
 
 
 class Pipeline:
@@ -63,24 +67,33 @@ class Pipeline:
             FeatureError: A feature cannot be computed or is not finite after its warm-up.
         """
         frames = bars.values() if isinstance(bars, Mapping) else [bars]
-        tables = [self._checked_rows(frame) for frame in frames]
-        if not tables:
+        plains = [plain_bars(frame) for frame in frames]
+        if not plains:
             raise BarsError("there are no bars to fit on; pass a frame or a mapping with at least one")
+        for plain in plains:
+            _require_enough(plain, self.warmup_bars)
+        learned = [moments for spec in self.specs for moments in self._checked_moments(spec, plains)]
         return FittedPipeline(
             features=self.specs,
             scaling=self.scaling,
             names=self.names,
             warmup_bars=self.warmup_bars,
-            moments=self.scaling.fit(np.concatenate([table.to_numpy() for table in tables])),
+            moments=Moments.of_columns(learned) if learned else None,
         )
 
-    def _checked_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
-        plain = plain_bars(frame)
-        _require_enough(plain, self.warmup_bars)
-        for spec in self.specs:
+    def _checked_moments(self, spec: FeatureSpec, plains: Sequence[pd.DataFrame]) -> list[Moments]:
+        """Check a feature on all bars, and learn its columns' moments; an empty list where there is none to learn."""
+        first = _settled_from(self.specs)
+        pools: list[list[Array]] = [[] for _ in columns_of(spec).names]
+        for plain in plains:
+            table = compute(spec, plain)
             if not is_own(spec):
-                check_causal(spec, plain, compute(spec, plain), columns_of(spec).warmup_bars)
-        return _settled_rows(self.specs, plain)
+                check_causal(spec, plain, table, columns_of(spec).warmup_bars)
+            for pool, column in zip(pools, _settled_columns(spec, table, first), strict=True):
+                if self.scaling.learns:
+                    pool.append(column)
+        fitted = (self.scaling.fit(np.concatenate(pool)[:, np.newaxis]) for pool in pools if pool)  # (bars, 1) each
+        return [moments for moments in fitted if moments is not None]
 
 
 class FittedPipeline(Config):
@@ -138,11 +151,55 @@ class FittedPipeline(Config):
         """
         if isinstance(bars, Mapping):
             return {name: self.transform(frame) for name, frame in bars.items()}
+        plain = self._enough(bars)
+        # Columns are contiguous, as pandas keeps them, so that the frame takes the array as it is.
+        values = np.empty((len(plain) - self.warmup_bars, len(self.names)), np.float64, order="F")
+        self._write(plain, values)
+        return pd.DataFrame(values, plain.index[self.warmup_bars :], list(self.names), copy=False)
+
+    def matrix(self, bars: pd.DataFrame, out: Matrix | None = None) -> Matrix:
+        """The scaled features of one instrument as `transform` gives them, in single precision and little memory.
+
+        Beside the matrix itself only a few columns are held in double precision.
+
+        Args:
+            bars: One instrument, left as they are.
+            out: Filled and given back instead of a new matrix; it may be a part of a larger one.
+
+        Returns:
+            (bars - warmup_bars, features) float32, from the first settled bar on; to the bit
+            `transform(bars).to_numpy(numpy.float32)`.
+
+        Raises:
+            BarsError: There are too few bars.
+            FeatureError: A feature cannot be computed or is not finite after its warm-up, or `out`
+                has another shape.
+        """
+        plain = self._enough(bars)
+        shape = (len(plain) - self.warmup_bars, len(self.names))
+        if out is None:
+            out = np.empty(shape, np.float32)
+        elif out.shape != shape:
+            raise FeatureError(
+                f"{len(plain)} bars give a matrix of shape {shape}, found {out.shape}; pass out so large"
+            )
+        self._write(plain, out)
+        return out
+
+    def _enough(self, bars: pd.DataFrame) -> pd.DataFrame:
         plain = plain_bars(bars)
         _require_enough(plain, self.warmup_bars)
-        rows = _settled_rows(self.features, plain)
-        values = self.scaling.apply(rows.to_numpy(), self.moments)
-        return pd.DataFrame(values, rows.index[self.scaling.warmup_bars :], list(self.names))
+        return plain
+
+    def _write(self, plain: pd.DataFrame, out: Array | Matrix) -> None:
+        """Compute spec by spec and scale column by column into (bars - warmup_bars, features)."""
+        first = _settled_from(self.features)
+        position = 0
+        for spec in self.features:
+            for column in _settled_columns(spec, compute(spec, plain), first):
+                moments = None if self.moments is None else self.moments.of_column(position)
+                out[:, position] = self.scaling.apply(column[:, np.newaxis], moments)[:, 0]
+                position += 1
 
 
 def _names(specs: Sequence[FeatureSpec]) -> tuple[str, ...]:
@@ -167,9 +224,25 @@ def _require_enough(bars: pd.DataFrame, warmup_bars: int) -> None:
         )
 
 
-def _settled_rows(specs: Sequence[FeatureSpec], plain: pd.DataFrame) -> pd.DataFrame:
-    """The unscaled rows from the first on in which every feature is settled."""
-    tables = [compute(spec, plain) for spec in specs]
-    rows = pd.concat(tables, axis=1).iloc[_settled_from(specs) :]
-    require_finite(rows)
-    return rows
+def _settled_columns(spec: FeatureSpec, table: pd.DataFrame, first: int) -> list[Array]:
+    """The unscaled columns of a feature from the row `first` on, in which all features are settled.
+
+    Args:
+        spec: The feature.
+        table: Its columns over all bars.
+        first: Of `_settled_from`.
+
+    Returns:
+        One (bars - first,) for each name of the spec's columns.
+
+    Raises:
+        FeatureError: The columns are not those that the feature has on other bars, or a value is
+            not finite.
+    """
+    names = columns_of(spec).names
+    if tuple(map(str, table.columns)) != names:
+        raise FeatureError(
+            f"{spec.label} gave the columns {' '.join(map(str, table.columns))} for these bars and "
+            f"{' '.join(names)} for others; give the same columns whatever the bars"
+        )
+    return list(finite_values(table.iloc[first:]).T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import Field, SerializeAsAny
 
 from dltrader.config import Config, NamedConfig, named
 from dltrader.errors import FeatureError
-from dltrader.features.windows import Array, deviations, highest, lowest
+from dltrader.features.windows import Array, highest, lowest, standard_deviation
 from dltrader.registry import Registry
 
 NOISE = 1e-12
@@ -23,9 +24,26 @@ class Moments(Config):
     mean: tuple[float, ...] = Field(description="Mean of each column")
     deviation: tuple[float, ...] = Field(description="Standard deviation of each column; 0 for a constant one")
 
+    @classmethod
+    def of_columns(cls, each: Iterable[Moments]) -> Moments:
+        """The moments of several tables as those of one, their columns side by side."""
+        each = list(each)
+        return cls(
+            mean=tuple(value for moments in each for value in moments.mean),
+            deviation=tuple(value for moments in each for value in moments.deviation),
+        )
+
+    def of_column(self, column: int) -> Moments:
+        """The moments of one column."""
+        return Moments(mean=(self.mean[column],), deviation=(self.deviation[column],))
+
 
 class Scaling(NamedConfig, ABC):
-    """The base of all scalings."""
+    """The base of all scalings.
+
+    Every column is fitted and scaled from its own values, so that a pipeline can do one column after
+    the other and never needs all of them at once in double precision.
+    """
 
     @property
     def warmup_bars(self) -> int:
@@ -43,7 +61,10 @@ class Scaling(NamedConfig, ABC):
         return None
 
     def fit(self, rows: Array) -> Moments | None:
-        """What is to be learned of settled rows, (bars, columns); None where nothing is."""
+        """What is to be learned of settled rows, (bars, columns); None where nothing is.
+
+        A pipeline calls it, a column at a time, only if `learns`.
+        """
         del rows
         return None
 
@@ -133,7 +154,7 @@ def rolling_z_score(values: Array, window: int) -> Array:
     """
     top, bottom = highest(values, window), lowest(values, window)
     constant = top - bottom <= NOISE * np.maximum(np.abs(top), np.abs(bottom))
-    above, standard, _ = deviations(values, window)
+    above, standard = standard_deviation(values, window)
     # The square of a very small deviation is 0 in floats; so small a spread tells nothing either.
     constant |= standard == 0
     return np.where(constant, 0.0, above / np.where(constant, 1.0, standard))

@@ -4,12 +4,13 @@ All take arrays of shape (bars,) and give arrays of the same shape, NaN where th
 before the first bar. Each row is computed from its own window by the same element-wise operations
 in the same order, without running sums. So a row depends neither to the bit on later bars nor on
 how much history stands before its window, and a window of equal values has a mean of exactly that
-value and a deviation of exactly 0.
+value and a deviation of exactly 0. It may also be computed in any company: rows are done in blocks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, TypeAlias
 
 import numpy as np
@@ -28,6 +29,15 @@ Horizon: TypeAlias = Annotated[int, Field(ge=1, le=10_000, description="bars, fr
 MEMORY = 5.0
 """How many time constants an exponential mean remembers; what lies further back would weigh exp(-5), 0.7 %."""
 
+BLOCK_ROWS = 16_384
+"""Rows done at a time: a window passes over its rows many times, and a block of them stays in the processor's cache."""
+
+
+def blocks(n_bars: int, first: int = 0, n_rows: int = BLOCK_ROWS) -> Iterator[slice]:
+    """The rows from `first` on, at most `n_rows` at a time; none where there are no more than `first`."""
+    for start in range(first, n_bars, n_rows):
+        yield slice(start, min(start + n_rows, n_bars))
+
 
 def lag(values: Array, bars: int = 1) -> Array:
     """The values so many bars ago."""
@@ -40,15 +50,16 @@ def weighted_mean(values: Array, weights: Array) -> Array:
     """The mean of the last `len(weights)` values; `weights[0]` is that of the newest, and their sum is 1."""
     n_bars, window = len(values), len(weights)
     result = np.full(n_bars, np.nan)
-    if n_bars < window:
-        return result
-    newest = values[window - 1 :]
-    # The sum runs over differences from the newest value: they are exactly 0 where prices stand
-    # still.
-    total = np.zeros_like(newest)
-    for age in range(1, window):
-        total += weights[age] * (values[window - 1 - age : n_bars - age] - newest)
-    result[window - 1 :] = newest + total
+    for rows in blocks(n_bars, first=window - 1):
+        newest = values[rows]
+        # The sum runs over differences from the newest value: they are exactly 0 where prices stand
+        # still.
+        total, term = np.zeros_like(newest), np.empty_like(newest)
+        for age, weight in enumerate(weights[1:].tolist(), start=1):
+            np.subtract(_aged(values, rows, age), newest, out=term)
+            term *= weight
+            total += term
+        result[rows] = newest + total
     return result
 
 
@@ -78,31 +89,45 @@ def span_mean(values: Array, window: int) -> Array:
     return exponential_mean(values, 2.0 / (window + 1.0))
 
 
-def deviations(values: Array, window: int) -> tuple[Array, Array, Array]:
+def standard_deviation(values: Array, window: int) -> tuple[Array, Array]:
     """How far the newest value stands from the mean of its window, and how far values stray from that mean.
 
     Returns:
-        Newest value - mean; standard deviation (divided by `window`, not `window - 1`); mean
-        absolute deviation.
+        Newest value - mean; standard deviation (divided by `window`, not `window - 1`).
     """
+    above, variance = _distances(values, window, np.square)
+    return above, np.sqrt(variance, out=variance)
+
+
+def absolute_deviation(values: Array, window: int) -> tuple[Array, Array]:
+    """As `standard_deviation`, with the mean absolute deviation: newest value - mean; deviation."""
+    return _distances(values, window, np.absolute)
+
+
+def _distances(values: Array, window: int, size: np.ufunc) -> tuple[Array, Array]:
+    """Newest value - mean of its window; mean size of the distances of all values of the window from that mean."""
     n_bars = len(values)
-    above, standard, absolute = (np.full(n_bars, np.nan) for _ in range(3))
-    if n_bars >= window:
-        newest = values[window - 1 :]
-        aged = [values[window - 1 - age : n_bars - age] for age in range(window)]
+    above, sizes = np.full(n_bars, np.nan), np.full(n_bars, np.nan)
+    for rows in blocks(n_bars, first=window - 1):
+        newest = values[rows]
+        distance = np.empty_like(newest)
         centre = np.zeros_like(newest)  # the window's mean - the newest value
-        for value in aged:
-            centre += value - newest
+        for age in range(window):
+            centre += np.subtract(_aged(values, rows, age), newest, out=distance)
         centre /= window
-        squares, sizes = np.zeros_like(newest), np.zeros_like(newest)
-        for value in aged:
-            distance = (value - newest) - centre
-            squares += distance * distance
-            sizes += np.abs(distance)
-        above[window - 1 :] = -centre
-        standard[window - 1 :] = np.sqrt(squares / window)
-        absolute[window - 1 :] = sizes / window
-    return above, standard, absolute
+        total = np.zeros_like(newest)
+        for age in range(window):
+            np.subtract(_aged(values, rows, age), newest, out=distance)
+            distance -= centre
+            total += size(distance, out=distance)
+        above[rows] = -centre
+        sizes[rows] = total / window
+    return above, sizes
+
+
+def _aged(values: Array, rows: slice, age: int) -> Array:
+    """The values so many bars before the rows."""
+    return values[rows.start - age : rows.stop - age]
 
 
 def highest(values: Array, window: int) -> Array:

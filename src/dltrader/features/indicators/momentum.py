@@ -8,7 +8,7 @@ import pandas as pd
 from dltrader.features.windows import (
     Horizon,
     Window,
-    deviations,
+    absolute_deviation,
     highest,
     lag,
     lowest,
@@ -50,5 +50,5 @@ def cci(bars: pd.DataFrame, *, window: Window = 20) -> pd.Series[float]:
     Source: Lambert 1980, Commodity Channel Index.
     """
     typical = (bars["high"].to_numpy() + bars["low"].to_numpy() + bars["close"].to_numpy()) / 3.0
-    above, _, absolute = deviations(typical, window)
+    above, absolute = absolute_deviation(typical, window)
     return pd.Series(ratio(above, 0.015 * absolute, 0.0), bars.index)

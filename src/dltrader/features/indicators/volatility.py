@@ -10,9 +10,9 @@ from pydantic import Field
 
 from dltrader.features.windows import (
     Window,
-    deviations,
     lag,
     ratio,
+    standard_deviation,
     true_range,
     wilder_mean,
 )
@@ -40,12 +40,12 @@ def bollinger(
     The bands lie `width` standard deviations from the mean. 0 where prices stand still.
     Source: Bollinger 2001, Bollinger on Bollinger Bands; %b is (1 + this) / 2.
     """
-    above, standard, _ = deviations(bars["close"].to_numpy(), window)
+    above, standard = standard_deviation(bars["close"].to_numpy(), window)
     return pd.Series(ratio(above, width * standard, 0.0), bars.index)
 
 
 def volatility(bars: pd.DataFrame, *, window: Window = 20) -> pd.Series[float]:
     """Standard deviation of the log returns of single bars over the window, not annualised."""
     close = bars["close"].to_numpy()
-    _, standard, _ = deviations(np.log(close / lag(close)), window)
+    _, standard = standard_deviation(np.log(close / lag(close)), window)
     return pd.Series(standard, bars.index)
