@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ import typer
 from typer.testing import CliRunner
 
 import dltrader
+from dltrader.benchmarks import parity
+from dltrader.benchmarks.parity_cases import Case
 from dltrader.cli.app import app
 from dltrader.data import fingerprint, load_bars
 from dltrader.errors import ConfigError, RunError
@@ -194,7 +197,41 @@ def test_bench_parity_prints_what_was_compared(here):
     assert re.fullmatch(
         r"2 episodes, \d+ bars, \d+ fills, \d+ refused orders; largest relative difference .+", lines[0]
     )
-    assert lines[1] == "no mismatch"
+    assert re.fullmatch(r"among them \d+ random starts, \d+ ruins, \d+ limit moves", lines[1])
+    assert lines[2:] == ["no mismatch"]
+
+
+def test_bench_parity_writes_the_counts(here):
+    lines = invoke("bench", "parity", "--episodes", "3", "--json", "parity.json")
+    counts = json.loads(Path("parity.json").read_text())
+    assert lines[0].startswith(f"3 episodes, {counts['bars']} bars, {counts['fills']} fills")
+    assert (counts["seed"], counts["episodes"], counts["mismatch"]) == (0, 3, None)
+    with pytest.raises(ConfigError, match=r"cannot write nowhere/parity\.json: No such file or directory"):
+        invoke("bench", "parity", "--episodes", "1", "--json", "nowhere/parity.json")
+
+
+def test_bench_parity_prints_the_smallest_case_of_a_mismatch(here, monkeypatch):
+    class Generous(parity.TradingVectorEnv):
+        def step(self, actions):
+            observation, rewards, *rest = super().step(actions)
+            return observation, rewards + 0.5, *rest
+
+    monkeypatch.setattr(parity, "TradingVectorEnv", Generous)
+    result = CliRunner().invoke(app, ["bench", "parity", "--episodes", "3", "--seed", "4", "--json", "parity.json"])
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    found = json.loads(Path("parity.json").read_text())["mismatch"]
+    assert lines[2] == f"mismatch in episode {found['episode']} of seed 4; the smallest case of it:"
+    assert lines[3] == f"reward after 1 bars: Cerebro says {found['cerebro']}"
+    assert lines[4].split() == ["the", "vectorised", "market", found["vector"]]
+    assert lines[lines.index("actions:") + 1] == str(found["case"]["actions"])
+    assert "window_bars: 1" in lines
+    assert not any(line.startswith("reward:") for line in lines)  # of the rules only what differs from the default
+    table = lines[next(i for i, line in enumerate(lines) if line.startswith("bars of ")) + 1 :]
+    assert table[0] == "time,open,high,low,close,volume"
+    assert len(table) == 1 + 3  # one bar warms up, one is decided on, one is filled on
+    again = Case.from_mapping(found["case"])
+    assert parity.compare(again.config, again.bars, again.actions).mismatch.what == "reward"
 
 
 def test_bench_env_prints_both_speeds(here):

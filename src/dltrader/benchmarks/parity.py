@@ -1,34 +1,53 @@
 """Parity: the vectorised market against Cerebro, the same actions on the same bars, compared on every bar.
 
-Observations, positions, fills and refusals must be equal; cash, equity and rewards to a relative `TOLERANCE`.
+Times, closes, positions, fills, refusals and observations must be equal; commissions, cash, equity and rewards to a
+relative `TOLERANCE`. Whatever differs is brought into its smallest form by `parity_shrink`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from dltrader.data import load_bars
+from dltrader.benchmarks.parity_cases import Case, drawn_case
+from dltrader.benchmarks.parity_shrink import shrink
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import EnvConfig
 from dltrader.envs.market import Market
 from dltrader.envs.vector import TradingVectorEnv
+from dltrader.errors import DLTraderError
 
 TOLERANCE = 1e-12
-EPISODE_BARS = 60
+
+
+class Difference(NamedTuple):
+    """One thing on which the two engines differ.
+
+    Attributes:
+        bar: Steps into the episode; 0 is the reset.
+        what: Which thing; of an array the element, such as `market[0, 2]`.
+        cerebro: What Cerebro says.
+        vector: What the vectorised market says.
+    """
+
+    bar: int
+    what: str
+    cerebro: Any
+    vector: Any
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """One number on which the two engines differ, and all that is needed to see it again.
+    """A case on which the engines differ, and how.
 
     Attributes:
         episode: Number of the episode drawn from the seed.
-        config: The configuration of both engines.
+        case: Configuration, bars and actions of both engines.
         bar: Steps into the episode.
         what: Which number.
         cerebro: What Cerebro says.
@@ -36,11 +55,21 @@ class Mismatch:
     """
 
     episode: int
-    config: EnvConfig
+    case: Case
     bar: int
     what: str
     cerebro: Any
     vector: Any
+
+    def replay(self) -> Parity:
+        """Compare the case once more."""
+        case = self.case
+        return compare(case.config, case.bars, case.actions, seed=case.seed, start=case.start)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values; `Case.from_mapping` reads the case."""
+        told = {"cerebro": str(self.cerebro), "vector": str(self.vector)}
+        return {"episode": self.episode, "bar": self.bar, "what": self.what} | told | {"case": self.case.to_mapping()}
 
 
 @dataclass
@@ -52,7 +81,10 @@ class Parity:
         bars: Bars compared.
         fills: Fills among them.
         refusals: Refused orders among them.
-        largest: Largest relative difference of cash, equity and rewards.
+        limit_moves: Bars among them on which an instrument jumped and was locked there.
+        random_starts: Episodes among them whose first bar was drawn at random.
+        ruins: Episodes among them that ended in ruin.
+        largest: Largest relative difference of commissions, cash, equity and rewards.
         mismatch: The one after the fewest bars, if there is any.
     """
 
@@ -60,132 +92,180 @@ class Parity:
     bars: int = 0
     fills: int = 0
     refusals: int = 0
+    limit_moves: int = 0
+    random_starts: int = 0
+    ruins: int = 0
     largest: float = 0.0
     mismatch: Mismatch | None = None
 
-    def take(self, number: int, config: EnvConfig, market: Market, actions: np.ndarray[Any, Any]) -> None:
-        """Compare one episode and add it up."""
+    def take(self, case: Case, number: int = 0) -> Difference | None:
+        """Compare one episode and add it up; the first difference, if there is any."""
         self.episodes += 1
-        for bar, what, cerebro, vector in self._differences(config, market, actions):
-            if self.mismatch is None or bar < self.mismatch.bar:
-                self.mismatch = Mismatch(number, config, bar, what, cerebro, vector)
-            return
+        found = next(self._differences(case), None)
+        if found is not None and (self.mismatch is None or found.bar < self.mismatch.bar):
+            self.mismatch = Mismatch(number, case, *found)
+        return found
 
-    def _differences(
-        self, config: EnvConfig, market: Market, actions: np.ndarray[Any, Any]
-    ) -> Iterator[tuple[int, str, Any, Any]]:
-        """Everything that differs, in the order of the bars."""
-        env, twin = TradingEnv(market, config), TradingVectorEnv(market, 1, config)
-        observation, info = env.reset(seed=0)
-        lanes, infos = twin.reset(seed=0)
-        bar, done = 0, False
-        yield from _unequal(bar, {"market": (observation["market"], lanes["market"][0])})
-        while not done:
-            observation, reward, terminated, truncated, info = env.step(actions[bar])
-            lanes, rewards, ruined, ended, infos = twin.step(actions[bar : bar + 1])
-            bar, done = bar + 1, terminated or truncated
-            seen = infos["final_obs"] if done else lanes
-            filled, refused = _orders(info, market)
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values, as JSON holds them."""
+        counts = {name: value for name, value in vars(self).items() if name != "mismatch"}
+        return counts | {"mismatch": None if self.mismatch is None else self.mismatch.to_mapping()}
+
+    def _differences(self, case: Case) -> Iterator[Difference]:
+        """Everything that differs, in the order of the bars, causes before their consequences."""
+        market = Market.build(case.bars, case.config, start=case.start)
+        locked = _limit_moves(market)
+        env, twin = TradingEnv(market, case.config), TradingVectorEnv(market, 1, case.config)
+        observation, info = env.reset(seed=case.seed)
+        lanes, infos = twin.reset(seed=case.seed)
+        first = int(market.times.searchsorted(info["time"]))
+        self.random_starts += first != market.first
+        yield from self._unequal(0, _pairs(market, observation, info, lanes, infos))
+        for bar, action in enumerate(case.actions, start=1):
+            cerebro, failure = _tried(env.step, action)
+            vector, failure_of_lanes = _tried(twin.step, action[None])
+            if failure or failure_of_lanes:
+                if failure != failure_of_lanes:
+                    yield Difference(bar, "error", failure, failure_of_lanes)
+                return
+            observation, reward, terminated, truncated, info = cerebro
+            lanes, rewards, ruined, ended, infos = vector
             self.bars += 1
             self.fills += len(info["fills"])
             self.refusals += len(info["rejections"])
-            yield from _unequal(
-                bar,
-                {
-                    "terminated": (terminated, ruined[0]),
-                    "truncated": (truncated, ended[0]),
-                    "position": (info["position"], infos["position"][0]),
-                    "filled": (filled, np.atleast_1d(infos["filled"][0])),
-                    "refused": (refused, np.atleast_1d(infos["refused"][0])),
-                    "market": (observation["market"], seen["market"][0]),
-                    "account": (observation["account"], seen["account"][0]),
-                },
-            )
-            for what, cerebro, vector in (
-                ("cash", info["cash"], infos["cash"][0]),
-                ("equity", info["equity"], infos["equity"][0]),
-                ("reward", reward, rewards[0]),
-            ):
-                # Money is compared beside the equity: cash near zero is the difference of large numbers.
-                scale = max(
-                    abs(cerebro), abs(info["equity"]) if what == "cash" else 0.0, 1.0 if what == "reward" else 0.0
-                )
-                difference = abs(cerebro - vector) / scale if scale else 0.0
+            self.limit_moves += int(locked[first + bar])
+            self.ruins += int(terminated)
+            last, last_info = infos.get("final_obs", lanes), infos.get("final_info", infos)
+            flags = {"terminated": (terminated, bool(ruined[0])), "truncated": (truncated, bool(ended[0]))}
+            pairs = _pairs(market, observation, info, last, last_info)
+            yield from self._unequal(bar, pairs | {"reward": (reward, rewards[0])} | flags)
+            if terminated or truncated:
+                # The lane has begun its next episode by itself, and drew the same random numbers for it.
+                observation, info = env.reset()
+                yield from self._unequal(bar, _pairs(market, observation, info, lanes, infos), "next ")
+                return
+
+    def _unequal(self, bar: int, pairs: Mapping[str, tuple[Any, Any]], prefix: str = "") -> Iterator[Difference]:
+        """What differs among pairs of what Cerebro says and what the vectorised market says."""
+        equity = abs(pairs["equity"][0])
+        # Money is compared beside the equity, for cash near zero is the difference of large numbers; so are rewards
+        # beside 1, for they are logarithms of numbers near 1.
+        least = {"commission": 0.0, "cash": equity, "equity": 0.0, "reward": 1.0}
+        for what, (cerebro, vector) in pairs.items():
+            if what in least:
+                difference = _relative(cerebro, vector, least[what])
                 self.largest = max(self.largest, difference)
-                if difference > TOLERANCE:
-                    yield bar, what, cerebro, vector
+                if not difference <= TOLERANCE:  # nan is a difference too
+                    yield _first_difference(bar, prefix + what, cerebro, vector)
+            elif not np.array_equal(cerebro, vector):
+                yield _first_difference(bar, prefix + what, cerebro, vector)
 
 
-def measure_parity(*, episodes: int, seed: int) -> Parity:
-    """Compare episodes with random bars, configurations and actions."""
-    parity, generator = Parity(), np.random.default_rng(seed)
+def compare(
+    config: EnvConfig,
+    bars: Mapping[str, pd.DataFrame],
+    actions: npt.NDArray[Any],
+    *,
+    seed: int = 0,
+    start: pd.Timestamp | None = None,
+) -> Parity:
+    """Compare both engines on one episode: until it ends, or until there are no more actions.
+
+    Args:
+        config: The rules.
+        bars: Instrument -> bars.
+        actions: One row an action: (steps,), or (steps, instruments) where an action is a vector.
+        seed: Of the reset.
+        start: No decision before this time.
+
+    Raises:
+        BarsError: The bars are too few.
+    """
+    found = Parity()
+    found.take(Case(config, bars, actions, seed, start))
+    return found
+
+
+def measure_parity(*, episodes: int, seed: int, watch: Callable[[Parity], Any] | None = None) -> Parity:
+    """Compare episodes with random bars, configurations and actions, and shrink what differs soonest.
+
+    Args:
+        episodes: How many.
+        seed: Of all that is drawn; an episode is drawn from it and its own number.
+        watch: Called after every episode with what was compared so far.
+    """
+    parity = Parity()
     for number in range(episodes):
-        config = random_config(generator)
-        market = Market.build(random_bars(generator), config)
-        space = TradingVectorEnv(market, EPISODE_BARS + 60, config).action_space
-        space.seed(int(generator.integers(2**31)))
-        parity.take(number, config, market, space.sample())
+        parity.take(drawn_case(seed, number), number)
+        if watch is not None:
+            watch(parity)
+    if parity.mismatch is not None:
+        case, found = shrink(parity.mismatch.case, Parity().take)
+        parity.mismatch = Mismatch(parity.mismatch.episode, case, *found)
     return parity
 
 
-def random_config(generator: np.random.Generator) -> EnvConfig:
-    """A configuration from all corners: schemes, rewards, costs, lots, sizing, leverage."""
-
-    def draw(*choices: Any) -> Any:
-        return choices[int(generator.integers(len(choices)))]
-
-    allow_short = bool(generator.random() < 0.7)
-    levels = [-0.7, 0.0, 0.3, 1.0] if allow_short else [0.0, 0.3, 1.0]
-    return EnvConfig.from_mapping(
-        {
-            "window_bars": draw(1, 4),
-            "features": ["log_return"],
-            "scaling": "none",
-            "episode_bars": EPISODE_BARS,
-            "action": draw(
-                "target_position",
-                {"name": "target_position", "levels": levels},
-                "buy_sell_hold",
-                {"name": "buy_sell_hold", "max_units": 3},
-                "target_weight",
-            ),
-            "reward": draw("log_growth", "profit", "differential_sharpe", "sortino", "drawdown_penalised"),
-            "costs": {"commission": draw(0.0, 0.001, 0.05), "slippage": draw(0.0, 0.0005, 0.03)},
-            "lot_size": draw(0.0, 0.01, 1.0, 100.0),
-            "sizing": draw("at_open", "at_close"),
-            "leverage": draw(1.0, 1.0, 2.5),
-            "allow_short": allow_short,
-        }
-    )
-
-
-def random_bars(generator: np.random.Generator) -> dict[str, pd.DataFrame]:
-    """One to three instruments: a stretch of real bars, or synthetic ones that jump, cost a penny or a fortune."""
-    if generator.random() < 0.3:
-        first = int(generator.integers(0, 2000))
-        names = ["AAPL", "IBM", "MSFT"][: int(generator.integers(1, 4))]
-        return {name: load_bars(f"sample:{name}").iloc[first : first + EPISODE_BARS + 20] for name in names}
-    bars = {}
-    for i in range(int(generator.integers(1, 4))):
-        sigma, price = (0.05, 0.3, 3.0)[int(generator.integers(3))], (0.01, 100.0, 50_000.0)[int(generator.integers(3))]
-        seed, gap = int(generator.integers(2**31)), (0.0, 0.02, 0.2)[int(generator.integers(3))]
-        uri = f"synthetic:gbm?n={EPISODE_BARS + 20}&sigma={sigma}&price={price}&gap={gap}&seed={seed}"
-        bars[f"i{i}"] = load_bars(uri)
-    return bars
-
-
-def _orders(info: dict[str, Any], market: Market) -> tuple[Any, Any]:
-    """Signed units filled and refused on a bar, one element an instrument."""
+def _pairs(
+    market: Market,
+    observation: Mapping[str, Any],
+    info: Mapping[str, Any],
+    lanes: Mapping[str, Any],
+    infos: Mapping[str, Any],
+) -> dict[str, tuple[Any, Any]]:
+    """Pairs of what both engines say: first the orders, then what they led to, then what the agent sees of it."""
     names = list(market.instruments)
-    filled, refused = np.zeros(len(names)), np.zeros(len(names))
+    lane = {name: np.atleast_1d(infos[name][0]) for name in ("filled", "fill_price", "commission", "refused")}
+    fills = [(fill.instrument, fill.size if fill.side == "buy" else -fill.size, fill.price) for fill in info["fills"]]
+    filled = [
+        (name, float(size), float(price))
+        for name, size, price in zip(names, lane["filled"], lane["fill_price"], strict=True)
+        if size != 0.0
+    ]
+    refusals = [(order.instrument, order.size) for order in info["rejections"]]
+    refused = [(name, float(size)) for name, size in zip(names, lane["refused"], strict=True) if size != 0.0]
+    commissions = np.zeros(len(names))
     for fill in info["fills"]:
-        filled[names.index(fill.instrument)] += fill.size if fill.side == "buy" else -fill.size
-    for order in info["rejections"]:
-        refused[names.index(order.instrument)] += order.size
-    return filled, refused
+        commissions[names.index(fill.instrument)] += fill.commission
+    return {
+        "time": (info["time"].to_datetime64(), infos["time"][0]),
+        "close": (info["close"], infos["close"][0]),
+        "fills": (sorted(fills), sorted(filled)),
+        "refusals": (sorted(refusals), sorted(refused)),
+        "commission": (commissions, lane["commission"]),
+        "position": (info["position"], infos["position"][0]),
+        "cash": (info["cash"], infos["cash"][0]),
+        "equity": (info["equity"], infos["equity"][0]),
+    } | {name: (observation[name], lanes[name][0]) for name in ("market", "account")}
 
 
-def _unequal(bar: int, pairs: dict[str, tuple[Any, Any]]) -> Iterator[tuple[int, str, Any, Any]]:
-    for what, (cerebro, vector) in pairs.items():
-        if not np.array_equal(cerebro, vector):
-            yield bar, what, cerebro, vector
+def _tried(step: Callable[[Any], Any], action: Any) -> tuple[Any, str | None]:
+    """What a step gives, or the kind of error that it ends in: engines must also refuse alike."""
+    try:
+        return step(action), None
+    except DLTraderError as error:
+        return None, type(error).__name__
+
+
+def _limit_moves(market: Market) -> npt.NDArray[np.bool_]:
+    """(bars,) whether an instrument jumped and was locked there, so that no fill can slip."""
+    moves = np.zeros(len(market), dtype=bool)
+    for frame in market.bars.values():
+        close = frame["close"].to_numpy()
+        moves[1:] |= (frame["high"] == frame["low"]).to_numpy()[1:] & (close[1:] != close[:-1])
+    return moves
+
+
+def _relative(cerebro: Any, vector: Any, least: float) -> float:
+    """The largest difference beside the size of the numbers, or beside a least size."""
+    ours, theirs = np.atleast_1d(cerebro), np.atleast_1d(vector)
+    apart = np.abs(ours - theirs)
+    scale = np.maximum(np.abs(ours), least)
+    return float(np.max(np.where(apart == 0.0, 0.0, apart / np.where(scale == 0.0, 1.0, scale))))
+
+
+def _first_difference(bar: int, what: str, cerebro: Any, vector: Any) -> Difference:
+    """The difference, of arrays that of their first unequal elements."""
+    if not isinstance(cerebro, np.ndarray) or np.shape(cerebro) != np.shape(vector):
+        return Difference(bar, what, cerebro, vector)
+    place = tuple(int(i) for i in np.argwhere(cerebro != vector)[0])
+    return Difference(bar, f"{what}[{', '.join(map(str, place))}]", cerebro[place], vector[place])

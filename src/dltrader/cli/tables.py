@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from dltrader.data import fingerprint
+from dltrader.envs.contract import EnvConfig
 from dltrader.errors import DLTraderError
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ PERCENT = {
     "total_return", "annual_return", "annual_volatility", "max_drawdown", "win_rate", "exposure",
 }  # fmt: skip
 WHOLE = {"max_drawdown_bars", "trades", "commission"}
+PRINTED_BARS = 40
+COMPARED = ("total_return", "sharpe", "max_drawdown", "trades")
 
 
 def print_run(run: Run) -> None:
@@ -63,6 +68,30 @@ def print_backtest(result: BacktestResult) -> None:
         console.print(remark)
     if len(result.rejections):
         console.print(f"{len(result.rejections)} order(s) refused by the broker")
+
+
+def print_backtests(results: Mapping[str, BacktestResult]) -> None:
+    """One line a market: the policy beside buy-and-hold, and the mean of both."""
+    first = next(iter(results.values()))
+    table = Table(title=f"{first.policy} on {len(results)} markets, each by itself", title_justify="left")
+    for heading in ("", "return", "buy and hold", "sharpe", "buy and hold", "max drawdown", "buy and hold", "trades"):
+        table.add_column(heading, justify="right" if heading else "left")
+    rows = {name: (result.metrics, result.benchmark.metrics) for name, result in results.items() if result.benchmark}
+    for name, pair in rows.items():
+        table.add_row(name, *_market_cells(*pair))
+    means = [{key: fmean(row[i][key] for row in rows.values()) for key in COMPARED} for i in range(2)]
+    table.add_section()
+    table.add_row("mean", *_market_cells(*means))
+    console = Console()
+    console.print(table)
+    idle = [f"{name}: {remark}" for name, result in results.items() if (remark := trading_remark(result))]
+    if idle:
+        console.print("\n".join(idle))
+
+
+def _market_cells(policy: Mapping[str, float], held: Mapping[str, float]) -> list[str]:
+    cells = [format_metric(name, metrics[name]) for name in COMPARED[:-1] for metrics in (policy, held)]
+    return [*cells, f"{policy[COMPARED[-1]]:.4g}"]
 
 
 def trading_remark(result: BacktestResult) -> str | None:
@@ -134,21 +163,36 @@ def print_env_speed(speed: EnvSpeed) -> None:
     console.print(f"reset after the first: {speed.reset_ms:.2f} ms; medians of {speed.repeats} interleaved repeats")
 
 
-def print_parity(parity: Parity) -> None:
-    """How much was compared, the largest difference, and the shortest way to a mismatch."""
-    console = Console(soft_wrap=True, highlight=False)
+def print_parity(parity: Parity, *, seed: int) -> None:
+    """How much was compared, the largest difference, and the smallest case on which the engines differ."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     console.print(
         f"{parity.episodes:,} episodes, {parity.bars:,} bars, {parity.fills:,} fills, "
         f"{parity.refusals:,} refused orders; "
         f"largest relative difference {parity.largest:.1e}"
     )
+    console.print(
+        f"among them {parity.random_starts:,} random starts, {parity.ruins:,} ruins, {parity.limit_moves:,} limit moves"
+    )
     found = parity.mismatch
     if found is None:
         console.print("no mismatch")
         return
-    console.print(f"mismatch in episode {found.episode} after {found.bar} bars: {found.what}", style="bold")
-    console.print(f"Cerebro says {found.cerebro}, the vectorised market {found.vector}")
-    console.print(found.config.to_yaml())
+    console.print(f"mismatch in episode {found.episode} of seed {seed}; the smallest case of it:", style="bold")
+    console.print(f"{found.what} after {found.bar} bars: Cerebro says {found.cerebro}")
+    console.print(f"{' ' * len(f'{found.what} after {found.bar} bars:')} the vectorised market {found.vector}")
+    case, default = found.case, EnvConfig().to_mapping()
+    rules = {name: value for name, value in case.config.to_mapping().items() if value != default[name]}
+    console.print(f"\nrules other than the default, reset with seed {case.seed}, start {case.start}:")
+    console.print(yaml.safe_dump(rules, sort_keys=False).rstrip())
+    console.print(f"\nactions:\n{case.actions.tolist()}")
+    for name, frame in case.bars.items():
+        console.print(f"\nbars of {name}, {_last_of(len(frame))}:")
+        console.print(frame.iloc[-PRINTED_BARS:].to_csv().rstrip())
+
+
+def _last_of(n_bars: int) -> str:
+    return f"all {n_bars}" if n_bars <= PRINTED_BARS else f"the last {PRINTED_BARS} of {n_bars}; all are in --json FILE"
 
 
 def format_metric(name: str, value: float | None) -> str:
