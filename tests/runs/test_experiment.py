@@ -84,7 +84,7 @@ def test_a_missing_configuration_is_named(source, message, tmp_path, monkeypatch
 
 CUT = "must be a fraction in (0, 1) or a date such as '2010-01-31'"
 DATE = "must be a date or time such as '2010-01-31'"
-URI = "must be a source URI such as 'sample:AAPL', or names to source URIs"
+URI = "must be a source URI such as 'sample:AAPL', a list of them, or names to source URIs"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,8 @@ URI = "must be a source URI such as 'sample:AAPL', or names to source URIs"
         ("data.test_start", "2010-02-30", f"data.test_start {CUT}, was '2010-02-30'"),
         ("data.bars", {}, f"data.bars {URI}, was {{}}"),
         ("data.bars", {"a": 1}, f"data.bars {URI}, was {{'a': 1}}"),
-        ("data.bars", ["sample:AAPL"], f"data.bars {URI}, was ['sample:AAPL']"),
+        ("data.bars", ["sample:AAPL", 1], f"data.bars {URI}, was ['sample:AAPL', 1]"),
+        ("data.bars", [], f"data.bars {URI}, was []"),
         ("name", "a b", "name must match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$', was 'a b'; For folders and titles"),
         (
             "train.n_envs",

@@ -100,7 +100,7 @@ def test_the_checkpoint_that_grew_most_on_validation_bars_is_the_best(trained):
 
 def test_an_early_best_stays_the_best(tmp_path, monkeypatch):
     growths = iter([0.1, 0.4, 0.2, 0.3])
-    monkeypatch.setattr(workflow, "validation_growth", lambda policy, bars, start: next(growths))
+    monkeypatch.setattr(workflow, "validation_growth", lambda *_, **__: next(growths))
     run = train(experiment({"train.total_timesteps": 512}), out=tmp_path / "run")
     assert run.manifest["best"] == {"steps": 256, "validation_growth": 0.4}
     best, second = run.policy("best").weights(), run.policy(256).weights()
@@ -183,7 +183,7 @@ def test_interrupted_before_the_first_update_it_leaves_the_policy_it_began_with(
 
 
 def test_interrupted_during_the_last_validation_the_run_is_interrupted(tmp_path, monkeypatch):
-    def interrupt(policy, bars, start):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workflow, "validation_growth", interrupt)

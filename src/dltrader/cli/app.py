@@ -25,6 +25,9 @@ app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
 
 TestedBars = Annotated[str | None, typer.Option("--bars", help="A source URI; by default the run's own test bars.")]
+TestedMarket = Annotated[
+    str | None, typer.Option("--market", help="Of a run on several markets, the one; by default each of them.")
+]
 Start = Annotated[str | None, typer.Option(help="No decision before this date.")]
 End = Annotated[str | None, typer.Option(help="No bar after this date.")]
 Which = Annotated[str, typer.Option("--policy", help="best, final, or the number of a checkpoint.")]
@@ -90,16 +93,21 @@ def backtest(
     run: RunFolder,
     *,
     bars: TestedBars = None,
+    market: TestedMarket = None,
     start: Start = None,
     end: End = None,
     policy: Which = "best",
 ) -> None:
     """Backtest a run's policy in Cerebro, beside buy-and-hold at the same costs."""
-    from dltrader.cli.tables import print_backtest
+    from dltrader.cli.tables import print_backtest, print_backtests
     from dltrader.runs import Run
-    from dltrader.workflows.backtest import backtest_run
+    from dltrader.workflows.backtest import backtest_markets, backtest_run
 
-    print_backtest(backtest_run(Run.open(run), bars=bars, start=start, end=end, which=_which(policy)))
+    opened = Run.open(run)
+    if opened.config.data.apart and bars is None and market is None:
+        print_backtests(backtest_markets(opened, start=start, end=end, which=_which(policy)))
+    else:
+        print_backtest(backtest_run(opened, bars=bars, market=market, start=start, end=end, which=_which(policy)))
 
 
 def _which(policy: str) -> str | int:
@@ -113,6 +121,7 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="A folder; by default plots/ in the run.")] = None,
     suffix: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
     bars: TestedBars = None,
+    market: TestedMarket = None,
     start: Start = None,
     end: End = None,
     policy: Which = "best",
@@ -121,7 +130,7 @@ def plot(
     from dltrader.runs import Run
     from dltrader.workflows.plot import plot_run
 
-    tested = {"bars": bars, "start": start, "end": end, "which": _which(policy)}
+    tested = {"bars": bars, "market": market, "start": start, "end": end, "which": _which(policy)}
     for file in plot_run(Run.open(run), out, suffix=suffix, **tested):
         typer.echo(file)
 

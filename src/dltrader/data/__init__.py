@@ -18,7 +18,7 @@ from dltrader.data.bars import (
     split_bars,
     validate_bars,
 )
-from dltrader.data.sources import SOURCES, Source, expand, load_bars
+from dltrader.data.sources import SOURCES, Source, expand, in_memory, load_bars
 
 __all__ = [
     "SOURCES",
@@ -26,6 +26,7 @@ __all__ = [
     "Source",
     "expand",
     "fingerprint",
+    "in_memory",
     "load_bars",
     "periods_per_year",
     "slice_bars",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qsl
@@ -59,6 +59,15 @@ def expand(uri: str) -> list[str]:
     return [f"{name}:{one}" for one in found]
 
 
+MEMORY = "memory"
+"""Stands for the source of bars that were handed over as frames: they can be named, and not be loaded again."""
+
+
+def in_memory(names: Iterable[str]) -> dict[str, str]:
+    """URIs for instruments whose bars were handed over as frames: what can be written down of them."""
+    return {name: f"{MEMORY}:{name}" for name in names}
+
+
 def load_bars(uri: str, start: Moment | None = None, end: Moment | None = None) -> Bars:
     """The bars that a source URI names, validated.
 
@@ -83,6 +92,11 @@ def load_bars(uri: str, start: Moment | None = None, end: Moment | None = None) 
     if not colon or not name or not address:
         raise SourceError(
             f"{uri!r} names no source; sample:AAPL is what a URI looks like, and the sources are {', '.join(SOURCES)}"
+        )
+    if name == MEMORY:
+        raise SourceError(
+            f"the bars of {address} were handed over as a frame and are not kept; hand them over again, as in "
+            "dltrader.backtest(run.policy(), bars), or name a source"
         )
     first, last = limits(start, end)
     bars = validate_bars(SOURCES[name](address, first, last), origin=uri)

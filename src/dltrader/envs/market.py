@@ -64,7 +64,7 @@ class Market:
             BarsError: There are too few bars, or the instruments share too few times.
             FeatureError: A feature cannot be computed.
         """
-        frames = _aligned(frames_of(bars))
+        frames = aligned(frames_of(bars))
         index = next(iter(frames.values())).index
         unfitted = Pipeline(config.features, config.scaling)
         warmup = unfitted.warmup_bars if pipeline is None else pipeline.warmup_bars
@@ -172,8 +172,12 @@ def named_uris(uris: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def _aligned(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Only the bars at times that all instruments have."""
+def aligned(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Only the bars at times that all instruments have.
+
+    Raises:
+        BarsError: There is no such time.
+    """
     if len(frames) == 1:
         return frames
     common = None

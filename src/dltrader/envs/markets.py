@@ -13,7 +13,7 @@ import pandas as pd
 
 from dltrader.data import expand
 from dltrader.envs.contract import EnvConfig, FloatArray
-from dltrader.envs.market import BarsLike, Market, frames_of, instrument_of
+from dltrader.envs.market import BarsLike, Market, aligned, frames_of, instrument_of
 from dltrader.errors import BarsError, ConfigError
 from dltrader.features import FittedPipeline, Pipeline
 
@@ -68,23 +68,27 @@ class Markets:
         if pipeline is None:
             every = {f"{name} {one}": frame for name, market in frames.items() for one, frame in market.items()}
             pipeline = Pipeline(config.features, config.scaling).fit(every)
+        lengths = [len(next(iter(market.values()))) for market in frames.values()]
+        begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        features = np.empty((sum(lengths), len(pipeline.names) * len(next(iter(frames.values())))), np.float32)
         markets: dict[str, Market] = {}
-        for name, bars_of_one in frames.items():
+        short = []
+        for (name, bars_of_one), begin in zip(frames.items(), begins, strict=True):
             try:
-                markets[name] = Market.build(
+                market = Market.build(
                     bars_of_one, config, pipeline=pipeline, start=start, steps=config.episode_bars or 1
                 )
+                # Each becomes a slice of the whole before the next is made: features live once.
+                part = features[begin : begin + len(market)]
+                part[:] = market.features
+                markets[name] = replace(market, features=part)
             except BarsError as error:
-                raise BarsError(f"{name}: {error}") from None
-        if len(markets) == 1:
-            return cls.of(next(iter(markets.values())))
-        lengths = [len(market) for market in markets.values()]
-        begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        features = np.concatenate([market.features for market in markets.values()])
+                short.append(f"{name}: {error}")
+        if short:
+            raise BarsError("; ".join(short[:3]) + (f"; and {len(short) - 3} more" if len(short) > 3 else ""))
+        for market in markets.values():
+            market.features.flags.writeable = False
         features.flags.writeable = False
-        for (name, market), begin in zip(list(markets.items()), begins, strict=True):
-            # A slice of the whole: the features of a market live once.
-            markets[name] = replace(market, features=features[begin : begin + len(market)])
         return cls(markets, features, begins)
 
     @property
@@ -224,7 +228,7 @@ def _by_name(bars: Any) -> dict[str, dict[str, pd.DataFrame]]:
     twice = next((name for name, count in Counter(name for name, _ in named).items() if count > 1), None)
     if twice is not None:
         raise ConfigError(f"two markets are called {twice}; give them names of their own: {{name: bars, …}}")
-    return {name: frames_of(each if isinstance(each, Mapping) else {name: each}) for name, each in named}
+    return {name: aligned(frames_of(each if isinstance(each, Mapping) else {name: each})) for name, each in named}
 
 
 def _require_alike(frames: Mapping[str, Mapping[str, pd.DataFrame]]) -> None:

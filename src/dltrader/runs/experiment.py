@@ -15,10 +15,10 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo
 
 from dltrader.agents.config import AGENTS, AgentConfig
 from dltrader.config import Config, named, override, read_yaml
-from dltrader.data import load_bars
+from dltrader.data import expand, load_bars
 from dltrader.data.times import moment, written
 from dltrader.envs.contract import EnvConfig
-from dltrader.envs.market import instrument_of
+from dltrader.envs.market import named_uris
 from dltrader.errors import BarsError, ConfigError
 from dltrader.registry import did_you_mean
 
@@ -44,10 +44,12 @@ def _cut(value: Any, info: ValidationInfo) -> Any:
 
 
 def _uris(value: Any) -> Any:
-    """A source URI, or several by name."""
-    uris = list(value.values()) if isinstance(value, Mapping) else [value]
+    """A source URI, a list of them, or several by name."""
+    uris = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else [value]
     if not uris or not all(isinstance(uri, str) for uri in uris):
-        raise ConfigError(f"bars must be a source URI such as 'sample:AAPL', or names to source URIs, was {value!r}")
+        raise ConfigError(
+            f"bars must be a source URI such as 'sample:AAPL', a list of them, or names to source URIs, was {value!r}"
+        )
     return value
 
 
@@ -66,6 +68,8 @@ Cut = Annotated[float | str, BeforeValidator(_cut)]
 class Slices(NamedTuple):
     """Bars for learning, for choosing, and for the final answer; later slices carry the earlier ones as history.
 
+    Of markets that are traded apart, a later slice has those only that still have bars to trade.
+
     Attributes:
         train: Bars before the validation.
         validation: Bars before the test, and the time from which they are traded.
@@ -80,8 +84,13 @@ class Slices(NamedTuple):
 class DataConfig(Config):
     """Which bars, and where they are cut. A cut is a time, or a fraction of the bars."""
 
-    bars: Annotated[str | dict[str, str], BeforeValidator(_uris)] = Field(
-        "sample:AAPL", description="A source URI, or instrument names to URIs for a portfolio"
+    bars: Annotated[str | tuple[str, ...] | dict[str, str], BeforeValidator(_uris)] = Field(
+        "sample:AAPL", description="A source URI, a list of them or one with a wildcard, or instrument names to URIs"
+    )
+    trade: Literal["together", "apart"] | None = Field(
+        None,
+        description="Whether several instruments are one portfolio (together) or markets of which every episode draws "
+        "one (apart); null: names to URIs together, a list or a wildcard apart",
     )
     start: Time | None = Field(None, description="The first bar is not before this")
     end: Time | None = Field(None, description="The last bar is not after this; a date is meant to its end")
@@ -90,23 +99,45 @@ class DataConfig(Config):
         0.85, description="Where the test begins: these bars are used for nothing but the final backtest"
     )
 
+    @property
+    def apart(self) -> bool:
+        """Whether every instrument is a market of its own."""
+        if self.trade is not None:
+            return self.trade == "apart"
+        return isinstance(self.bars, tuple) or (isinstance(self.bars, str) and "*" in self.bars)
+
+    def uris(self) -> dict[str, str]:
+        """Every instrument's source URI by name, wildcards expanded.
+
+        Raises:
+            ConfigError: Two instruments have the same name.
+            SourceError: Nothing matches a wildcard.
+        """
+        if isinstance(self.bars, Mapping):
+            return dict(self.bars)
+        listed = [self.bars] if isinstance(self.bars, str) else self.bars
+        return named_uris([one for uri in listed for one in expand(uri)])
+
     def load(self) -> dict[str, pd.DataFrame]:
         """The bars of all instruments.
 
         Raises:
+            ConfigError: Two instruments have the same name.
             SourceError: A source is missing or does not answer.
             BarsError: Bars break their rules, or none lie between start and end.
         """
-        uris = self.bars if isinstance(self.bars, Mapping) else {instrument_of(self.bars): self.bars}
-        return {name: load_bars(uri, start=self.start, end=self.end) for name, uri in uris.items()}
+        return {name: load_bars(uri, start=self.start, end=self.end) for name, uri in self.uris().items()}
 
     def cut(self, bars: Mapping[str, pd.DataFrame]) -> Slices:
-        """Cut the bars of all instruments at the same two times; a fraction is one of the bars they have in common.
+        """Cut the bars of all instruments at the same two times, so that none is trained on after another's test began.
+
+        A fraction is one of the bars that instruments have in common; of those that any has, where they trade apart.
 
         Raises:
             BarsError: A slice would be empty.
         """
-        index = reduce(pd.Index.intersection, [frame.index for frame in bars.values()])
+        indices = [frame.index for frame in bars.values()]
+        index = reduce(pd.Index.union, indices) if self.apart else reduce(pd.Index.intersection, indices)
         if len(index) == 0:
             raise BarsError(f"{', '.join(bars)} have no bar at a common time; choose instruments that overlap")
         validation, test = _place(self.validation_start, index), _place(self.test_start, index)
@@ -118,9 +149,18 @@ class DataConfig(Config):
             )
         return Slices(
             train={name: frame.loc[frame.index < validation] for name, frame in bars.items()},
-            validation=({name: frame.loc[frame.index < test] for name, frame in bars.items()}, validation),
-            test=(dict(bars), test),
+            validation=(self._open({name: frame.loc[frame.index < test] for name, frame in bars.items()}, validation)),
+            test=self._open(dict(bars), test),
         )
+
+    def _open(self, bars: dict[str, pd.DataFrame], start: pd.Timestamp) -> tuple[dict[str, pd.DataFrame], pd.Timestamp]:
+        """What can be traded from a time on: of markets apart, those that have a step left."""
+        if not self.apart:
+            return bars, start
+        left = {name: frame for name, frame in bars.items() if (frame.index >= start).sum() > 1}
+        if not left:
+            raise BarsError(f"no instrument has two bars from {written(start)} on; choose other cuts")
+        return left, start
 
 
 def _place(cut: float | str, index: pd.Index[Any]) -> pd.Timestamp:
@@ -132,7 +172,7 @@ class TrainConfig(Config):
     """How long to learn, and on what."""
 
     total_timesteps: int = Field(100_000, ge=1, description="Bars to step, over all environments")
-    n_envs: int = Field(8, ge=1, le=1024, description="Environments stepped side by side")
+    n_envs: int = Field(8, ge=1, description="Environments stepped side by side")
     evaluate_every: int = Field(
         20_000, ge=1, description="Bars between checkpoints, each backtested on the validation bars"
     )

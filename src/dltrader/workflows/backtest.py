@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from dltrader.data import load_bars, slice_bars
 from dltrader.data.times import moment
 from dltrader.envs.market import instrument_of
-from dltrader.errors import BundleError
+from dltrader.errors import BundleError, ConfigError
 from dltrader.evaluation.backtest import backtest
 from dltrader.evaluation.result import BacktestResult
 from dltrader.files import new_folder, write_json, write_text
@@ -21,6 +22,7 @@ def backtest_run(
     run: Run,
     *,
     bars: str | Mapping[str, str] | None = None,
+    market: str | None = None,
     start: str | None = None,
     end: str | None = None,
     which: str | int = "best",
@@ -32,6 +34,7 @@ def backtest_run(
         run: The run.
         bars: A source URI, or names to URIs for a portfolio; by default the run's own bars, from where its test slice
             begins.
+        market: Of a run on several markets, the one to trade; see also `backtest_markets`.
         start: No decision before this time; earlier bars only warm the features up.
         end: No bar after this time.
         which: Which of the run's policies, see `Run.policy`.
@@ -40,7 +43,7 @@ def backtest_run(
     Raises:
         RunError: The run has no such policy.
         BundleError: The policy's files are damaged, or it trades another number of instruments.
-        ConfigError: A time cannot be read.
+        ConfigError: A time cannot be read, or the run has several markets and none of them is named.
         SourceError: The bars cannot be had.
         BarsError: The bars break their rules, or are too few.
     """
@@ -49,6 +52,8 @@ def backtest_run(
     if bars is None:
         frames = run.config.data.load()
         history, test_start = run.config.data.cut(frames).test
+        if run.config.data.apart:
+            history = {_market_of(market, history): history[_market_of(market, history)]}
         if end is not None:
             history = {name: slice_bars(frame, None, end) for name, frame in history.items()}
         result = backtest(policy, history, start=test_start if begin is None else begin)
@@ -62,23 +67,57 @@ def backtest_run(
         result = backtest(policy, {name: load_bars(uri, end=end) for name, uri in uris.items()}, start=begin)
     if keep:
         on_test = bars is None and start is None and end is None
-        _keep(run, result, {"bars": bars or run.config.data.bars, "policy": which, "on_test": on_test})
+        about = {"bars": bars or run.config.data.bars, "market": market, "policy": which, "on_test": on_test}
+        with new_folder(run.path / "backtest") as folder:
+            _keep(folder, result, about)
     return result
 
 
-def _keep(run: Run, result: BacktestResult, about: dict[str, Any]) -> None:
+def backtest_markets(run: Run, *, keep: bool = True, **tested: Any) -> dict[str, BacktestResult]:
+    """Backtest a policy on every market of a run that has several, each by itself with the whole cash.
+
+    Args:
+        run: The run.
+        keep: Whether the numbers are written to the run's folder, a folder a market.
+        **tested: What is backtested, as for `backtest_run`: start, end, which.
+
+    Raises:
+        DLTraderError: As of `backtest_run`.
+    """
+    names = run.config.data.cut(run.config.data.load()).test[0]
+    results = {name: backtest_run(run, market=name, keep=False, **tested) for name in names}
+    if keep:
+        on_test = tested.get("start") is None and tested.get("end") is None
+        about = {"policy": tested.get("which", "best"), "on_test": on_test}
+        with new_folder(run.path / "backtest") as folder:
+            for name, result in results.items():
+                (folder / name).mkdir()
+                _keep(folder / name, result, about | {"bars": run.config.data.bars, "market": name})
+    return results
+
+
+def _market_of(market: str | None, history: Mapping[str, pd.DataFrame]) -> str:
+    if market is None or market not in history:
+        found = "none was named" if market is None else f"{market!r} is none of them"
+        raise ConfigError(
+            f"the run trades {', '.join(history)}, one at a time, and {found}; pass market=... or bars=..., "
+            "or use backtest_markets for all"
+        )
+    return market
+
+
+def _keep(folder: Path, result: BacktestResult, about: dict[str, Any]) -> None:
     benchmark = result.benchmark
     assert benchmark is not None
     span = {"start": str(result.equity.index[0]), "end": str(result.equity.index[-1])}
     equity = pd.DataFrame({"equity": result.equity, "buy_and_hold": benchmark.equity})
-    with new_folder(run.path / "backtest") as folder:
-        write_json(
-            folder / "metrics.json",
-            about | span | {"metrics": dict(result.metrics), "buy_and_hold": dict(benchmark.metrics)},
-        )
-        for name, table in {
-            "equity.csv": equity.reset_index(),
-            "orders.csv": result.orders,
-            "trades.csv": result.trades,
-        }.items():
-            write_text(folder / name, table.to_csv(index=False, lineterminator="\n"))
+    write_json(
+        folder / "metrics.json",
+        about | span | {"metrics": dict(result.metrics), "buy_and_hold": dict(benchmark.metrics)},
+    )
+    for name, table in {
+        "equity.csv": equity.reset_index(),
+        "orders.csv": result.orders,
+        "trades.csv": result.trades,
+    }.items():
+        write_text(folder / name, table.to_csv(index=False, lineterminator="\n"))

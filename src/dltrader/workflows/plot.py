@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dltrader.errors import ConfigError
 from dltrader.plotting import plot_training, save_figure
 from dltrader.runs import Run
-from dltrader.workflows.backtest import backtest_run
+from dltrader.workflows.backtest import backtest_markets, backtest_run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUFFIXES = ("png", "svg", "pdf")
 
@@ -20,7 +23,8 @@ def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png", **
         run: The run.
         out: A folder for the pictures; by default `plots/` in the run.
         suffix: png, svg or pdf.
-        **tested: What is backtested, as for `backtest_run`: bars, start, end, which.
+        **tested: What is backtested, as for `backtest_run`: bars, market, start, end, which. Of a run on several
+            markets every one is drawn, unless bars or a market are named.
 
     Returns:
         The files, backtest first.
@@ -32,7 +36,7 @@ def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png", **
     if suffix not in SUFFIXES:  # before the bars are traded for nothing
         raise ConfigError(f"the format of a picture must be {', '.join(SUFFIXES)}, was {suffix!r}")
     folder = Path(out) if out is not None else run.path / "plots"
-    figures = {"backtest": backtest_run(run, **tested, keep=False).plot(), "training": plot_training(run)}
+    figures = _backtests(run, tested) | {"training": plot_training(run)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -42,3 +46,12 @@ def plot_run(run: Run, out: str | Path | None = None, *, suffix: str = "png", **
         files.append(folder / f"{name}.{suffix}")
         save_figure(figure, files[-1])
     return files
+
+
+def _backtests(run: Run, tested: dict[str, Any]) -> dict[str, Figure]:
+    """The pictures of what is backtested, by file name."""
+    if run.config.data.apart and tested.get("bars") is None and tested.get("market") is None:
+        times = {name: value for name, value in tested.items() if name not in {"bars", "market"}}
+        results = backtest_markets(run, **times, keep=False)
+        return {f"backtest-{name}": result.plot() for name, result in results.items()}
+    return {"backtest": backtest_run(run, **tested, keep=False).plot()}
