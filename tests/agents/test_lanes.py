@@ -4,8 +4,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from dltrader.agents.bars import BarSpace, to_bars, windowed
 from dltrader.agents.lanes import LanesVecEnv
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.market import Market
@@ -38,6 +40,40 @@ def test_lanes_are_what_dummy_environments_are(quick):
                 np.testing.assert_array_equal(ours, theirs)
     assert endings == 9
     assert [info["equity"] for info in lanes.reset_infos] == [info["equity"] for info in dummies.reset_infos]
+
+
+def test_named_bars_are_those_of_the_windows(quick):
+    config = quick.model_copy(update={"episode_bars": 12, "random_start": True})
+    market = Market.build(random_walk(60), config)
+    shown, named = (LanesVecEnv(market, config, 3, windows=windows) for windows in (True, False))
+    space = named.observation_space["market"]
+    assert isinstance(space, BarSpace)
+    assert windowed(named.observation_space) == shown.observation_space
+
+    def windows_of(numbers):
+        bars = to_bars(torch.as_tensor(numbers)).reshape(-1).tolist()
+        return np.stack([space.features[bar + 1 - config.window_bars : bar + 1] for bar in bars])
+
+    for lanes in (shown, named):
+        lanes.seed(5)
+    one, other = shown.reset(), named.reset()
+    generator, endings = np.random.default_rng(0), 0
+    for _ in range(30):
+        assert named.observation_space["market"].contains(other["market"][0])
+        np.testing.assert_array_equal(one["market"], windows_of(other["market"]))
+        np.testing.assert_array_equal(one["account"], other["account"])
+        actions = generator.integers(0, 3, 3)
+        one, rewards, dones, infos = shown.step(actions)
+        other, other_rewards, other_dones, other_infos = named.step(actions)
+        np.testing.assert_array_equal(rewards, other_rewards)
+        np.testing.assert_array_equal(dones, other_dones)
+        for lane in np.flatnonzero(dones):
+            endings += 1
+            ours, theirs = (each[lane]["terminal_observation"] for each in (infos, other_infos))
+            np.testing.assert_array_equal(ours["market"], windows_of(theirs["market"])[0])
+            np.testing.assert_array_equal(ours["account"], theirs["account"])
+            assert infos[lane]["equity"] == other_infos[lane]["equity"]
+    assert endings == 6
 
 
 def test_ruin_is_no_time_limit(free):

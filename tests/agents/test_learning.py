@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from dltrader.agents.bars import windowed
+from dltrader.agents.lanes import LanesVecEnv
 from dltrader.agents.learning import learn
 from dltrader.agents.threads import one_thread
 from dltrader.errors import ConfigError
-from small_runs import agent_of, makers
+from small_runs import agent_of, makers, market_of
 
 AGENT = {"n_steps": 32, "batch_size": 64, "n_epochs": 2}
 
@@ -135,3 +138,72 @@ def test_threads_are_given_back_even_after_an_error():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def learned_in_lanes(name="ppo", *, windows=False, seed=0, **reports):
+    market, config = market_of(random_start=True, episode_bars=20)
+    lanes = LanesVecEnv(market, config, 4, windows=windows)
+    agent = agent_of(**AGENT | {"name": name, "extractor": {"name": "gru", "hidden": 8}})
+    return learn(agent, lanes, total_timesteps=384, seed=seed, **reports), lanes
+
+
+@pytest.mark.parametrize("name", ["ppo", "recurrent_ppo"])
+def test_named_bars_teach_what_windows_teach(name):
+    of_windows, of_bars = (learned_in_lanes(name, windows=windows)[0] for windows in (True, False))
+    expected, found = of_windows.state_dict(), of_bars.state_dict()
+    assert {key: part.shape for key, part in found.items()} == {key: part.shape for key, part in expected.items()}
+    fresh = agent_of(**AGENT | {"name": name, "extractor": {"name": "gru", "hidden": 8}})
+    torch.manual_seed(0)
+    before = fresh.network(of_windows.observation_space, of_windows.action_space).state_dict()
+    moved = max(float((expected[key] - before[key]).abs().max()) for key in expected)
+    assert moved > 1e-3
+    for key, tensor in expected.items():
+        torch.testing.assert_close(found[key], tensor, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["ppo", "recurrent_ppo"])
+def test_equal_seeds_give_equal_weights_in_lanes(name):
+    first, second, other = (learned_in_lanes(name, seed=seed)[0].state_dict() for seed in (3, 3, 4))
+    assert same(first, second)
+    assert not same(first, other)
+
+
+def test_a_learner_told_bars_reports_a_network_that_is_shown_windows():
+    started, reports, weights = [], [], []
+
+    def reported(rollout):
+        reports.append(rollout.network)
+        weights.append({key: tensor.clone() for key, tensor in rollout.network.state_dict().items()})
+
+    network, lanes = learned_in_lanes(on_start=started.append, on_rollout=reported)
+    assert started == reports[:1]
+    # One object, refreshed in place: whoever keeps it has the weights of now.
+    assert all(each is network for each in started + reports)
+    assert len(weights) == 3
+    assert not same(weights[0], weights[1])
+    assert same(weights[-1], network.state_dict())
+    assert network.observation_space == windowed(lanes.observation_space)
+
+
+def test_the_network_that_is_shown_windows_does_what_its_learner_would(monkeypatch):
+    learners = []
+    build = type(agent_of()).learner
+
+    def kept(*arguments, **options):
+        learners.append(build(*arguments, **options))
+        return learners[-1]
+
+    monkeypatch.setattr(type(agent_of()), "learner", kept)
+    network, lanes = learned_in_lanes()
+    named, features = lanes.reset(), lanes.observation_space["market"].features
+    windows = np.stack([features[bar - 3 : bar + 1] for bar in lanes.lanes.lanes.bar])
+    observation = {"market": windows, "account": named["account"]}
+    (learner,) = learners
+    for one, other in zip(
+        network.get_distribution(network.obs_to_tensor(observation)[0]).distribution.probs,
+        learner.policy.get_distribution(learner.policy.obs_to_tensor(named)[0]).distribution.probs,
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+    actions, _ = network.predict(observation, deterministic=True)
+    np.testing.assert_array_equal(actions, learner.policy.predict(named, deterministic=True)[0])

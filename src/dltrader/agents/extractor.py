@@ -9,6 +9,8 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
+from dltrader.agents.bars import BarSpace, to_bars
+from dltrader.agents.shared import BarEncoder
 from dltrader.errors import ConfigError
 from dltrader.nn import EXTRACTORS, ExtractorConfig
 from dltrader.nn.observation import ObservationEncoder
@@ -24,10 +26,13 @@ class MarketExtractor(BaseFeaturesExtractor):
             "features_extractor_kwargs": {"extractor": "attention"},
         })
 
-    Shapes: market (batch, window, features), account (batch, n_account) -> (batch, features_dim).
+    Where `market` is a `BarSpace`, observations name bars, and equal bars are encoded once; names and shapes of the
+    weights are the same.
+
+    Shapes: market (batch, window, features) or (batch, 2), account (batch, n_account) -> (batch, features_dim).
 
     Args:
-        observation_space: A Dict with `market` and `account`, as `TradingEnv` has it.
+        observation_space: A Dict with `market` and `account`, as `TradingEnv` or `LanesVecEnv` has it.
         extractor: A name, a mapping with a name and parameters, or an extractor's configuration.
 
     Raises:
@@ -44,17 +49,23 @@ class MarketExtractor(BaseFeaturesExtractor):
                 f"the observation space must be a Dict with market and account, was {observation_space}; "
                 "do not flatten the environment for this extractor"
             )
-        market, account = observation_space["market"].shape, observation_space["account"].shape
-        assert market is not None
+        market = observation_space["market"]
+        window = (market.window if isinstance(market, BarSpace) else market).shape
+        account = observation_space["account"].shape
+        assert window is not None
         assert account is not None
-        encoder = ObservationEncoder(_config(extractor), market[0], market[1], account[0])
+        encoder = ObservationEncoder(_config(extractor), window[0], window[1], account[0])
         super().__init__(observation_space, features_dim=encoder.features_dim)
         self.encoder = encoder
+        self.bars = BarEncoder(market) if isinstance(market, BarSpace) else None
 
     def forward(self, observations: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Market and account, encoded: (batch, features_dim)."""
-        encoded: torch.Tensor = self.encoder(observations)
-        return encoded
+        if self.bars is None:
+            whole: torch.Tensor = self.encoder(observations)
+            return whole
+        encoded = self.bars(to_bars(observations["market"]), self.encoder.encode_market)
+        return self.encoder.join(encoded, observations["account"])
 
 
 def _config(extractor: str | Mapping[str, Any] | ExtractorConfig) -> ExtractorConfig:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-from dltrader.envs.contract import EnvConfig
+from dltrader.agents.bars import BarSpace, to_numbers
+from dltrader.envs.contract import EnvConfig, Observation, observation_space
 from dltrader.envs.market import Market
+from dltrader.envs.markets import Markets
 from dltrader.envs.vector import TradingVectorEnv
 from dltrader.errors import EnvironmentStateError
 
@@ -24,14 +27,25 @@ class LanesVecEnv(VecEnv):
     ended with; `reset_infos` carries the `equity` that each lane began with.
 
     Args:
-        market: What is traded.
+        market: What is traded; of several, every episode draws one.
         config: By what rules.
         n_lanes: How many accounts.
+        windows: Whether observations show windows, as those of `TradingEnv` do; without, they name bars (`BarSpace`),
+            which takes next to no memory and lets `MarketExtractor` encode equal bars once.
     """
 
-    def __init__(self, market: Market, config: EnvConfig, n_lanes: int) -> None:
-        self.lanes = TradingVectorEnv(market, n_lanes, config)
-        super().__init__(n_lanes, self.lanes.single_observation_space, self.lanes.single_action_space)
+    def __init__(self, market: Market | Markets, config: EnvConfig, n_lanes: int, *, windows: bool = True) -> None:
+        self.lanes = TradingVectorEnv(market, n_lanes, config, windows=windows)
+        observed = self.lanes.single_observation_space
+        if not windows:
+            account = observed["account"]
+            features, clip = np.ascontiguousarray(market.features), market.pipeline.clip
+            shown: Any = observation_space(
+                config.window_bars, features.shape[1], account.shape[0] // 2, clip=clip, leverage=config.leverage
+            )
+            observed = spaces.Dict({"market": BarSpace(features, shown["market"]), "account": account})
+        super().__init__(n_lanes, observed, self.lanes.single_action_space)
+        self._windows = windows
         self._actions: Any = None
 
     def reset(self) -> Any:
@@ -40,7 +54,7 @@ class LanesVecEnv(VecEnv):
         self.reset_infos = [{"equity": float(equity)} for equity in info["equity"]]
         self._reset_seeds()
         self._reset_options()
-        return observation
+        return self._shown(observation)
 
     def step_async(self, actions: np.ndarray[Any, Any]) -> None:
         """Take the actions."""
@@ -51,13 +65,20 @@ class LanesVecEnv(VecEnv):
         observation, rewards, terminated, truncated, info = self.lanes.step(self._actions)
         ended = terminated | truncated
         infos = [QUIET] * self.num_envs
+        final = self._shown(info["final_obs"]) if "final_obs" in info else {}
         for lane in np.flatnonzero(ended):
             infos[lane] = {
-                "terminal_observation": {name: part[lane] for name, part in info["final_obs"].items()},
+                "terminal_observation": {name: part[lane] for name, part in final.items()},
                 "TimeLimit.truncated": bool(truncated[lane]),
                 "equity": float(info["final_info"]["equity"][lane]),
             }
-        return observation, rewards.astype(np.float32), ended, infos
+        return self._shown(observation), rewards.astype(np.float32), ended, infos
+
+    def _shown(self, observation: Observation) -> Observation:
+        """What the lanes observe, as the observation space has it."""
+        if self._windows:
+            return observation
+        return {"market": to_numbers(observation["bar"]), "account": observation["account"]}
 
     def close(self) -> None:
         """Nothing is held open."""

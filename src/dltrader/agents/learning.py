@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
+import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
+from dltrader.agents.bars import names_bars, windowed
 from dltrader.agents.config import AgentConfig
+from dltrader.agents.rollouts import FreezeEncodings
 from dltrader.agents.threads import one_thread
 from dltrader.envs.rewards import growth_between
 from dltrader.errors import ConfigError
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.policies import BasePolicy
 
 
@@ -35,7 +40,7 @@ class Rollout:
         policy_entropy: Mean entropy of the action distribution in the last update, nats.
         value_loss: Mean squared error of the value in the last update, in units of the scaled reward.
         learning_rate: Step size of the last update.
-        network: The policy's network as it is now.
+        network: The policy's network as it is now; always the same object.
     """
 
     steps: int
@@ -58,7 +63,7 @@ def learn(
     on_start: Callable[[BasePolicy], None] = lambda _: None,
     on_rollout: Callable[[Rollout], None] = lambda _: None,
 ) -> BasePolicy:
-    """Train an agent and return its network.
+    """Train an agent and return its network, which observes windows whatever the environments show.
 
     The same seed gives the same weights on the same machine: environments are stepped in turn in this process, and
     torch runs in one thread, which small networks prefer anyway.
@@ -84,8 +89,9 @@ def learn(
         with one_thread():
             learner = agent.learner(env, seed=seed, device=device)
             learner.set_logger(_logger(tensorboard))
-            learner.learn(total_timesteps, callback=_Reporter(on_start, on_rollout))
-        return learner.policy
+            network = _windowed_network(agent, learner)
+            learner.learn(total_timesteps, callback=[FreezeEncodings(), _Reporter(network, on_start, on_rollout)])
+        return network
     finally:
         env.close()
 
@@ -104,24 +110,37 @@ def require_device(device: str) -> None:
         raise ConfigError(f"train.device is {device}, but torch finds no CUDA device here; set it to cpu or auto")
 
 
+def _windowed_network(agent: AgentConfig, learner: BaseAlgorithm) -> BasePolicy:
+    """The learner's network, or where that is shown bars by name, one of the same weights that is shown windows."""
+    observed = learner.observation_space
+    if not names_bars(observed):
+        return learner.policy
+    assert isinstance(observed, spaces.Dict)
+    with torch.random.fork_rng(devices=[]):  # its first weights are thrown away, and cost the training no draws
+        return agent.network(windowed(observed), learner.action_space)
+
+
 class _Reporter(BaseCallback):
     """Turns what Stable-Baselines3 knows after a rollout into a `Rollout`."""
 
-    def __init__(self, on_start: Callable[[BasePolicy], None], on_rollout: Callable[[Rollout], None]) -> None:
+    def __init__(
+        self, network: BasePolicy, on_start: Callable[[BasePolicy], None], on_rollout: Callable[[Rollout], None]
+    ) -> None:
         super().__init__()
-        self._on_start, self._on_rollout = on_start, on_rollout
+        self._network, self._on_start, self._on_rollout = network, on_start, on_rollout
         self._growths: list[float] = []
         self._started = time.monotonic()
 
     def _on_training_start(self) -> None:
         self._started = time.monotonic()
-        self._on_start(self.model.policy)
+        self._refresh()
+        self._on_start(self._network)
 
     def _on_step(self) -> bool:
-        lanes = zip(self.locals["dones"], self.locals["infos"], self.training_env.unwrapped.reset_infos, strict=True)
-        for done, end, start in lanes:
-            if done:
-                self._growths.append(math.log(growth_between(start["equity"], end["equity"])))
+        starts, ends = self.training_env.unwrapped.reset_infos, self.locals["infos"]
+        for lane in np.flatnonzero(self.locals["dones"]):
+            growth = growth_between(starts[lane]["equity"], ends[lane]["equity"])
+            self._growths.append(math.log(growth))
         return True
 
     def _on_rollout_start(self) -> None:
@@ -131,7 +150,12 @@ class _Reporter(BaseCallback):
     def _on_training_end(self) -> None:
         self._report()
 
+    def _refresh(self) -> None:
+        if self._network is not self.model.policy:
+            self._network.load_state_dict(self.model.policy.state_dict())
+
     def _report(self) -> None:
+        self._refresh()
         logged = self.logger.name_to_value
         seconds = time.monotonic() - self._started
         growths, self._growths = self._growths, []
@@ -143,7 +167,7 @@ class _Reporter(BaseCallback):
                 policy_entropy=-float(logged.get("train/entropy_loss", math.nan)),
                 value_loss=float(logged.get("train/value_loss", math.nan)),
                 learning_rate=float(logged.get("train/learning_rate", math.nan)),
-                network=self.model.policy,
+                network=self._network,
             )
         )
 

@@ -16,8 +16,10 @@ from stable_baselines3.common.policies import ActorCriticPolicy, MultiInputActor
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
+from dltrader.agents.bars import names_bars
 from dltrader.agents.config import AgentConfig
 from dltrader.agents.extractor import MarketExtractor
+from dltrader.agents.rollouts import BarRolloutBuffer
 from dltrader.errors import ConfigError
 
 
@@ -75,6 +77,7 @@ class PPOConfig(AgentConfig):
             policy_kwargs=self._network_options(),
             seed=seed,
             device=device,
+            **self._buffer_options(env),
         )
 
     def network(self, observation_space: spaces.Dict, action_space: spaces.Space[Any]) -> ActorCriticPolicy:
@@ -82,11 +85,16 @@ class PPOConfig(AgentConfig):
         options = self._network_options() | {"optimizer_class": _NoOptimizer}
         return self.policy_class(observation_space, action_space, lr_schedule=lambda _: 0.0, **options)
 
+    def _buffer_options(self, env: VecEnv) -> dict[str, Any]:
+        return {"rollout_buffer_class": BarRolloutBuffer} if names_bars(env.observation_space) else {}
+
     def _network_options(self) -> dict[str, Any]:
         return {
             "net_arch": list(self.hidden),
             "features_extractor_class": MarketExtractor,
             "features_extractor_kwargs": {"extractor": self.extractor},
+            # Adam in one kernel: a small network's update is otherwise a seventh bookkeeping. SB3's own eps.
+            "optimizer_kwargs": {"eps": 1e-5, "fused": True},
         }
 
 
@@ -106,6 +114,10 @@ class RecurrentPPOConfig(PPOConfig):
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = RecurrentPPO
     policy_class: ClassVar[type[ActorCriticPolicy]] = RecurrentMultiInputActorCriticPolicy
+
+    def _buffer_options(self, env: VecEnv) -> dict[str, Any]:
+        del env
+        return {}  # it cuts sequences, and has a buffer of its own for that
 
     def _network_options(self) -> dict[str, Any]:
         return super()._network_options() | {"lstm_hidden_size": self.lstm_hidden, "enable_critic_lstm": True}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -16,11 +17,15 @@ import pandas as pd
 from dltrader.agents.lanes import LanesVecEnv
 from dltrader.agents.learning import Rollout, learn, require_device
 from dltrader.agents.trained import TrainedPolicy
-from dltrader.data import fingerprint
+from dltrader.data import fingerprint, in_memory
 from dltrader.envs.cerebro import TradingEnv
-from dltrader.envs.market import Market
+from dltrader.envs.market import Market, frames_of
+from dltrader.envs.markets import Markets
 from dltrader.envs.rewards import growth_between
+from dltrader.envs.stepper import Prepare
+from dltrader.errors import ConfigError
 from dltrader.evaluation.backtest import backtest
+from dltrader.features import FittedPipeline
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.experiment import Slices
 from dltrader.workflows.progress import TrainingProgress
@@ -30,6 +35,8 @@ def train(
     config: ExperimentConfig | Mapping[str, Any] | str | Path,
     overrides: Mapping[str, Any] | None = None,
     *,
+    bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    prepare: Prepare | None = None,
     out: str | Path | None = None,
     progress: bool = False,
 ) -> Run:
@@ -43,32 +50,40 @@ def train(
     Args:
         config: A file, the name of a shipped configuration, a mapping, or an experiment.
         overrides: Dotted keys with new values, e.g. `{"train.total_timesteps": 50_000}`.
+        bars: Bars at hand, in place of those that `data.bars` names: a frame, or instruments to frames, which are
+            traded together unless `data.trade` is `apart`. The run remembers their names and fingerprint only.
+        prepare: Called with the Cerebro of every episode and validation before it runs; it may set sizers, commissions
+            and analyzers. Needs `train.engine: cerebro`.
         out: The run folder; by default one below `runs/`, named after the experiment and the time.
         progress: Whether to show a progress line.
 
     Raises:
-        ConfigError: The configuration is wrong.
+        ConfigError: The configuration is wrong, or a hook is given to the vectorised market.
         BarsError: The bars break their rules, or a slice is too short.
         RunError: The folder is already there.
         Exception: Whatever a user's reward raises; the run is then marked as failed.
     """
     experiment = ExperimentConfig.load(config, overrides)
-    bars = experiment.data.load()
-    slices = experiment.data.cut(bars)
-    market = Market.build(slices.train, experiment.env)
+    if bars is None:
+        frames = experiment.data.load()
+    else:
+        frames = frames_of(bars)
+        experiment = experiment.with_overrides({"data.bars": in_memory(frames)})
+    slices = experiment.data.cut(frames)
+    markets = _markets(experiment, slices.train)
     # What cannot be must come up before a folder is made and an hour is spent.
-    for frames, start in (slices.validation, slices.test):
-        Market.build(frames, experiment.env, pipeline=market.pipeline, start=start)
-    _require_fit(experiment, market)
+    for later, start in (slices.validation, slices.test):
+        _markets(experiment, later, pipeline=markets.pipeline, start=start)
+    _require_fit(experiment, markets, prepare)
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
-    run = Run.create(folder, experiment, data_sha256=fingerprint(bars))
-    recorder = _Recorder(run, experiment, market, slices)
+    run = Run.create(folder, experiment, data_sha256=fingerprint(frames))
+    recorder = _Recorder(run, experiment, markets, slices, prepare)
     bar = TrainingProgress(experiment.name, experiment.train.total_timesteps) if progress else None
     try:
         with bar or nullcontext():
             learn(
                 experiment.agent,
-                _environments(experiment, market),
+                _environments(experiment, markets, prepare),
                 total_timesteps=experiment.train.total_timesteps,
                 seed=experiment.seed,
                 device=experiment.train.device,
@@ -87,19 +102,38 @@ def train(
     return run
 
 
-def _environments(experiment: ExperimentConfig, market: Market) -> Any:
+def _markets(
+    experiment: ExperimentConfig,
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    pipeline: FittedPipeline | None = None,
+    start: pd.Timestamp | None = None,
+) -> Markets:
+    """Bars as the market or the markets that the configuration makes of them; later ones are traded to their ends."""
+    config = experiment.env if start is None else experiment.env.model_copy(update={"episode_bars": None})
+    if experiment.data.apart:
+        return Markets.build(frames, config, pipeline=pipeline, start=start)
+    return Markets.of(Market.build(frames, config, pipeline=pipeline, start=start))
+
+
+def _environments(experiment: ExperimentConfig, markets: Markets, prepare: Prepare | None) -> Any:
     """What the agent learns in, on the engine of the configuration."""
     n_envs = experiment.train.n_envs
     if experiment.train.engine == "vector":
-        return LanesVecEnv(market, experiment.env, n_envs)
-    return [partial(TradingEnv, market, experiment.env)] * n_envs
+        return LanesVecEnv(markets, experiment.env, n_envs, windows=False)
+    return [partial(TradingEnv, markets, experiment.env, prepare=prepare)] * n_envs
 
 
-def _require_fit(experiment: ExperimentConfig, market: Market) -> None:
-    """Raise a ConfigError where agent, environment and machine do not go together."""
+def _require_fit(experiment: ExperimentConfig, markets: Markets, prepare: Prepare | None) -> None:
+    """Raise a ConfigError where agent, environment, hook and machine do not go together."""
+    if prepare is not None and experiment.train.engine != "cerebro":
+        raise ConfigError(
+            f"a prepare hook changes a Cerebro, and train.engine is {experiment.train.engine}, which has none: sizers, "
+            "commissions and orders of yours would have no effect; set train.engine: cerebro"
+        )
     require_device(experiment.train.device)
     experiment.agent.require(experiment.train.n_envs)
-    TrainedPolicy.network_for(experiment.agent, experiment.env, market.pipeline, len(market.instruments))
+    TrainedPolicy.network_for(experiment.agent, experiment.env, markets.pipeline, markets.n_instruments)
 
 
 def _report(recorder: _Recorder, show: Callable[[Rollout], None] | None, rollout: Rollout) -> None:
@@ -111,11 +145,14 @@ def _report(recorder: _Recorder, show: Callable[[Rollout], None] | None, rollout
 class _Recorder:
     """Keeps the curve, and checkpoints with their growth on the validation bars."""
 
-    def __init__(self, run: Run, experiment: ExperimentConfig, market: Market, slices: Slices) -> None:
+    def __init__(
+        self, run: Run, experiment: ExperimentConfig, markets: Markets, slices: Slices, prepare: Prepare | None
+    ) -> None:
         self._run = run
         self._experiment = experiment
-        self._market = market
+        self._markets = markets
         self._validation = slices.validation
+        self._prepare = prepare
         self._rows: list[dict[str, float]] = []
         self._steps = 0
         self._validated = 0
@@ -123,8 +160,8 @@ class _Recorder:
 
     def start(self, network: Any) -> None:
         """Take the network that is going to learn: from now on there is a policy to be kept."""
-        experiment, market = self._experiment, self._market
-        self.policy = TrainedPolicy(experiment.agent, experiment.env, market.pipeline, market.instruments, network)
+        experiment, markets = self._experiment, self._markets
+        self.policy = TrainedPolicy(experiment.agent, experiment.env, markets.pipeline, markets.instruments, network)
 
     def record(self, rollout: Rollout) -> None:
         """Take the state after a rollout; make a checkpoint where one is due."""
@@ -150,14 +187,18 @@ class _Recorder:
         if self.policy is None or self._validated == self._steps:
             return
         bars, start = self._validation
-        growth = validation_growth(self.policy, bars, start)
+        # Of markets apart it is the mean that counts.
+        each = [{name: frame} for name, frame in bars.items()] if self._experiment.data.apart else [bars]
+        growth = fmean(validation_growth(self.policy, one, start, prepare=self._prepare) for one in each)
         self._validated = self._steps
         self._rows[-1]["validation_growth"] = growth
         self._run.add_checkpoint(self.policy, self._steps, growth)
         self._run.write_curve(self._rows)
 
 
-def validation_growth(policy: TrainedPolicy, bars: Mapping[str, pd.DataFrame], start: pd.Timestamp) -> float:
+def validation_growth(
+    policy: TrainedPolicy, bars: Mapping[str, pd.DataFrame], start: pd.Timestamp, *, prepare: Prepare | None = None
+) -> float:
     """Log growth of equity over a backtest from a time on; about -13.8 when ruined."""
-    equity = backtest(policy, bars, start=start, benchmark=False).equity
+    equity = backtest(policy, bars, start=start, prepare=prepare, benchmark=False).equity
     return math.log(growth_between(float(equity.iloc[0]), float(equity.iloc[-1])))
