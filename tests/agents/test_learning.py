@@ -9,7 +9,7 @@ import torch
 from dltrader.agents.bars import windowed
 from dltrader.agents.lanes import LanesVecEnv
 from dltrader.agents.learning import learn
-from dltrader.agents.threads import one_thread
+from dltrader.agents.threads import torch_threads
 from dltrader.errors import ConfigError
 from small_runs import agent_of, makers, market_of
 
@@ -130,10 +130,10 @@ def test_threads_are_given_back_even_after_an_error():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with pytest.raises(ZeroDivisionError), one_thread():
+        with pytest.raises(ZeroDivisionError), torch_threads():
             _ = torch.get_num_threads() / 0
         assert torch.get_num_threads() == 2
-        with one_thread():
+        with torch_threads():
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
     finally:

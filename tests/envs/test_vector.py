@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import gymnasium
 import numpy as np
 import pytest
@@ -125,6 +127,21 @@ def test_lanes_and_seeds_are_checked(quick):
         TradingVectorEnv(random_walk(40), 0, quick)
     with pytest.raises(ConfigError, match="pass one seed"):
         TradingVectorEnv(random_walk(40), 2, quick).reset(seed=[1, 2])
+
+
+def test_a_reward_for_floats_alone_is_refused_by_its_name(quick):
+    def of_floats(step):
+        return math.log(step.equity / step.equity_before)
+
+    envs = TradingVectorEnv(random_walk(40), 2, quick.model_copy(update={"reward": of_floats}))
+    envs.reset()
+    with pytest.raises(EnvironmentStateError, match=r"the reward .*of_floats failed on arrays of 2 lanes: .*: cerebro"):
+        envs.step(np.array([0, 2]))
+
+
+def test_a_hook_on_cerebro_is_refused(quick):
+    with pytest.raises(ConfigError, match="a prepare hook changes a Cerebro, and lanes are stepped without one"):
+        TradingVectorEnv(random_walk(40), 2, quick, prepare=lambda cerebro: None)
 
 
 @pytest.mark.parametrize("reward", [lambda step: 1.0, lambda step: step.equity * np.nan])

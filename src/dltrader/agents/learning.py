@@ -20,9 +20,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 from dltrader.agents.bars import names_bars, windowed
 from dltrader.agents.config import AgentConfig
 from dltrader.agents.rollouts import FreezeEncodings
-from dltrader.agents.threads import one_thread
+from dltrader.agents.threads import torch_threads
+from dltrader.envs.arrays import require_device
 from dltrader.envs.rewards import growth_between
-from dltrader.errors import ConfigError
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -59,14 +59,15 @@ def learn(
     total_timesteps: int,
     seed: int,
     device: str = "cpu",
+    threads: int = 1,
     tensorboard: Path | None = None,
     on_start: Callable[[BasePolicy], None] = lambda _: None,
     on_rollout: Callable[[Rollout], None] = lambda _: None,
 ) -> BasePolicy:
     """Train an agent and return its network, which observes windows whatever the environments show.
 
-    The same seed gives the same weights on the same machine: environments are stepped in turn in this process, and
-    torch runs in one thread, which small networks prefer anyway.
+    The same seed and number of threads give the same weights on the same machine: environments are stepped in turn in
+    this process.
 
     Args:
         agent: What learns.
@@ -74,6 +75,7 @@ def learn(
         total_timesteps: Bars to step, over all environments; rounded up to whole rollouts.
         seed: Of weights, actions and episodes.
         device: "cpu", "cuda" or "auto".
+        threads: Threads that torch computes with; small networks prefer one.
         tensorboard: A folder for TensorBoard's files.
         on_start: Called with the network before the first bar.
         on_rollout: Called after every rollout; what it raises ends the training.
@@ -81,12 +83,12 @@ def learn(
     Raises:
         ConfigError: The configuration does not fit, or there is no such device.
     """
-    require_device(device)
+    require_device(device, "train.device")
     # Rewards of one bar are a hundredth or less: scaled to unit size, the value's gradient is of use.
     stepped = environments if isinstance(environments, VecEnv) else DummyVecEnv(list(environments))
     env = VecNormalize(stepped, norm_obs=False, norm_reward=True, gamma=_gamma(agent))
     try:
-        with one_thread():
+        with torch_threads(threads):
             learner = agent.learner(env, seed=seed, device=device)
             learner.set_logger(_logger(tensorboard))
             network = _windowed_network(agent, learner)
@@ -94,20 +96,6 @@ def learn(
         return network
     finally:
         env.close()
-
-
-def require_device(device: str) -> None:
-    """Check that torch can compute on a device.
-
-    Raises:
-        ConfigError: There is no such device, here or anywhere.
-    """
-    try:
-        kind = "cpu" if device == "auto" else torch.device(device).type
-    except RuntimeError:
-        raise ConfigError(f"train.device must be cpu, cuda or auto, was {device!r}") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"train.device is {device}, but torch finds no CUDA device here; set it to cpu or auto")
 
 
 def _windowed_network(agent: AgentConfig, learner: BaseAlgorithm) -> BasePolicy:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from gymnasium import spaces
 from pydantic import Field
 from sb3_contrib import RecurrentPPO
@@ -20,7 +21,11 @@ from dltrader.agents.bars import names_bars
 from dltrader.agents.config import AgentConfig
 from dltrader.agents.extractor import MarketExtractor
 from dltrader.agents.rollouts import BarRolloutBuffer
+from dltrader.envs.memory import require_memory
 from dltrader.errors import ConfigError
+
+NUMBERS_A_SAMPLE = 24
+"""Rewards, values, probabilities, advantages, returns, and what an update makes of them."""
 
 
 class PPOConfig(AgentConfig):
@@ -34,7 +39,7 @@ class PPOConfig(AgentConfig):
     )
     gamma: float = Field(0.95, ge=0, le=1, description="Discount per bar; 0.95 looks about 20 bars ahead")
     gae_lambda: float = Field(0.9, ge=0, le=1, description="Weight of longer returns in the advantages")
-    n_steps: int = Field(256, ge=2, description="Bars of each environment between updates")
+    n_steps: int = Field(32, ge=2, description="Bars of each environment between updates")
     batch_size: int = Field(256, ge=2, description="Bars of a gradient step")
     n_epochs: int = Field(5, ge=1, description="Passes over the bars of an update")
     clip_range: float = Field(0.2, gt=0, lt=1, description="How far an update may move an action's probability ratio")
@@ -58,6 +63,7 @@ class PPOConfig(AgentConfig):
     def learner(self, env: VecEnv, *, seed: int, device: str) -> PPO | RecurrentPPO:
         """A PPO learner on the environments."""
         self.require(env.num_envs)
+        require_memory(env.num_envs, self.n_steps * _sample_bytes(env), "of a rollout take")
         # To a tenth, not to zero: the last update, or the only one, is to teach something too.
         falling = LinearSchedule(self.learning_rate, self.learning_rate / 10, 1.0)
         return self.algorithm(
@@ -98,6 +104,14 @@ class PPOConfig(AgentConfig):
         }
 
 
+def _sample_bytes(env: VecEnv) -> int:
+    """About how many bytes a step of one environment takes in a rollout, and in the minibatches made of it."""
+    assert isinstance(env.observation_space, spaces.Dict)
+    observed = sum(int(np.prod(part.shape or 1)) for part in env.observation_space.values())
+    acted = int(np.prod(env.action_space.shape or 1))
+    return 4 * (2 * observed + acted + NUMBERS_A_SAMPLE)
+
+
 class _NoOptimizer:
     """Stands for the optimizer of a network that is only asked: making a real one loads torch's compiler, seconds."""
 
@@ -110,7 +124,7 @@ class RecurrentPPOConfig(PPOConfig):
 
     name: Literal["recurrent_ppo"] = "recurrent_ppo"  # type: ignore[assignment] # each has its own
     lstm_hidden: int = Field(64, ge=1, description="Units of the LSTM that carries the state")
-    n_steps: int = Field(128, ge=2, description="Bars of each environment between updates")
+    n_steps: int = Field(64, ge=2, description="Bars of each environment between updates, which its memory learns from")
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = RecurrentPPO
     policy_class: ClassVar[type[ActorCriticPolicy]] = RecurrentMultiInputActorCriticPolicy

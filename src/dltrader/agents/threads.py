@@ -1,4 +1,4 @@
-"""Torch in one thread: small networks on few cores run no faster in two, and often several times slower."""
+"""Torch in as many threads as are asked for: small networks run no faster in two, and often several times slower."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute in one thread while the block runs; costs less than a microsecond."""
-    threads = torch.get_num_threads()
-    if threads == 1:
+def torch_threads(count: int = 1) -> Iterator[None]:
+    """Let torch compute in so many threads while the block runs; costs less than a microsecond."""
+    before = torch.get_num_threads()
+    if before == count:
         yield
         return
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)

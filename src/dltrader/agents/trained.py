@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 
 from dltrader.agents.config import AgentConfig
-from dltrader.agents.threads import one_thread
+from dltrader.agents.threads import torch_threads
 from dltrader.envs.contract import EnvConfig, observation_space
 from dltrader.errors import BundleError
 from dltrader.features import FittedPipeline
@@ -117,7 +117,7 @@ class TrainedPolicy:
                     f"the policy observes {key!r} of shape {space.shape}, was given "
                     f"{'none' if found is None else found}; use the environment, features and instruments of its run"
                 )
-        with one_thread():
+        with torch_threads():
             action, state = self.network.predict(observation, state, episode_start, deterministic)
         return action, state
 

@@ -135,13 +135,27 @@ class Lanes:
             for value in values:
                 invested = invested + value
             self.cash = self.equity - invested
-        rewards: Any = self.config.reward(Step(before, self.equity, values, self._memory))
+        rewards = self._rewards(Step(before, self.equity, values, self._memory))
         if tuple(getattr(rewards, "shape", ())) != (self.n_lanes,) or not xp.all(xp.isfinite(rewards)):
             raise EnvironmentStateError(
                 f"a reward must be one finite number a lane, was {rewards!r:.80} for {self.n_lanes} lanes; "
                 "write it so that it takes arrays, or step the environments in Cerebro (train.engine: cerebro)"
             )
         return xp.astype(rewards, xp.float64, copy=False)
+
+    def _rewards(self, step: Step) -> Any:
+        """The reward of every lane.
+
+        Raises:
+            EnvironmentStateError: The reward cannot take arrays.
+        """
+        try:
+            return self.config.reward(step)
+        except (TypeError, ValueError) as error:
+            raise EnvironmentStateError(
+                f"the reward {_name_of(self.config.reward)} failed on arrays of {self.n_lanes} lanes: {error}; "
+                "write it so that it takes arrays, or step the environments in Cerebro (train.engine: cerebro)"
+            ) from error
 
     def _at(self, columns: Sequence[Any]) -> list[Any]:
         """Columns of the bars at which the lanes stand."""
@@ -154,3 +168,7 @@ def _reached(asked: Number, before: Number, size: Number, refused: Number, xp: A
     """The exposure held: the one asked for; after a refusal the one before, or none if that was closed on the way."""
     failed = refused != 0.0
     return choose(failed, choose(size != 0.0, before, 0.0), asked) if xp.any(failed) else asked
+
+
+def _name_of(reward: Any) -> str:
+    return str(getattr(reward, "__qualname__", type(reward).__name__))

@@ -26,21 +26,22 @@ def lane_bytes(config: EnvConfig, n_instruments: int, n_features: int, *, window
     return 8 * NUMBERS_A_LANE * n_instruments + seen
 
 
-def require_memory(n_lanes: int, bytes_each: int, device: Any = None) -> None:
+def require_memory(n_lanes: int, bytes_each: int, what: str = "take", device: Any = None) -> None:
     """Check that so many lanes fit into the memory that is free.
 
     Args:
         n_lanes: Lanes wanted.
         bytes_each: What one takes.
+        what: Of what it is taken, as the message is to say.
         device: Where they live; None or "cpu": in this machine's memory.
 
     Raises:
         ConfigError: They do not fit.
     """
-    free = _free_bytes(device)
-    if n_lanes * bytes_each > free:
+    needed, free = n_lanes * bytes_each, _free_bytes(device)
+    if needed > free:
         raise ConfigError(
-            f"{n_lanes} lanes take about {n_lanes * bytes_each / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free; "
+            f"{n_lanes} lanes {what} about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free; "
             f"at most {free // bytes_each} lanes fit"
         )
 

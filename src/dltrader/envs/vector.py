@@ -87,7 +87,9 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         n_instruments, n_features = self.markets.n_instruments, self.markets.features.shape[1]
         require_memory(
-            num_envs, lane_bytes(self.config, n_instruments, n_features, windows=windows), self._arrays.device
+            num_envs,
+            lane_bytes(self.config, n_instruments, n_features, windows=windows),
+            device=self._arrays.device,
         )
         self.lanes = Lanes(self.markets, self.config, num_envs, self._arrays)
         self.single_action_space: Any = self.config.action_space(n_instruments)

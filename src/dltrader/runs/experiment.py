@@ -172,15 +172,18 @@ class TrainConfig(Config):
     """How long to learn, and on what."""
 
     total_timesteps: int = Field(100_000, ge=1, description="Bars to step, over all environments")
-    n_envs: int = Field(8, ge=1, description="Environments stepped side by side")
+    n_envs: int = Field(64, ge=1, description="Environments stepped side by side")
     evaluate_every: int = Field(
         20_000, ge=1, description="Bars between checkpoints, each backtested on the validation bars"
     )
     engine: Literal["cerebro", "vector"] = Field(
-        "cerebro",
+        "vector",
         description="What steps the environments: backtrader itself, or the faster market that equals it on every bar",
     )
     device: str = Field("cpu", description="Where the networks compute: cpu, cuda or auto")
+    threads: int = Field(
+        1, ge=1, le=256, description="Threads that torch computes with; recurrent and attention networks gain from 2"
+    )
 
 
 class ExperimentConfig(Config):

@@ -15,9 +15,10 @@ from typing import Any
 import pandas as pd
 
 from dltrader.agents.lanes import LanesVecEnv
-from dltrader.agents.learning import Rollout, learn, require_device
+from dltrader.agents.learning import Rollout, learn
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import fingerprint, in_memory
+from dltrader.envs.arrays import require_device
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.market import Market, frames_of
 from dltrader.envs.markets import Markets
@@ -87,6 +88,7 @@ def train(
                 total_timesteps=experiment.train.total_timesteps,
                 seed=experiment.seed,
                 device=experiment.train.device,
+                threads=experiment.train.threads,
                 tensorboard=run.path / "tensorboard" if importlib.util.find_spec("tensorboard") else None,
                 on_start=recorder.start,
                 on_rollout=partial(_report, recorder, bar.show if bar else None),
@@ -131,7 +133,7 @@ def _require_fit(experiment: ExperimentConfig, markets: Markets, prepare: Prepar
             f"a prepare hook changes a Cerebro, and train.engine is {experiment.train.engine}, which has none: sizers, "
             "commissions and orders of yours would have no effect; set train.engine: cerebro"
         )
-    require_device(experiment.train.device)
+    require_device(experiment.train.device, "train.device")
     experiment.agent.require(experiment.train.n_envs)
     TrainedPolicy.network_for(experiment.agent, experiment.env, markets.pipeline, markets.n_instruments)
 
