@@ -116,9 +116,9 @@ class Windows:
 
 def to_numpy(array: Any) -> np.ndarray[Any, Any]:
     """An array of any library and device as NumPy's; NumPy's own as it is."""
-    if isinstance(array, np.ndarray):
-        return array
-    return np.asarray(array_api_compat.to_device(array, "cpu"))
+    if array_api_compat.is_torch_array(array) or array_api_compat.is_cupy_array(array):
+        array = array_api_compat.to_device(array, "cpu")
+    return np.asarray(array)
 
 
 def _resolved(device: str) -> str:

@@ -17,9 +17,8 @@ from array_api_compat import array_namespace, device, is_array_api_obj
 Number: TypeAlias = Any
 """A Python float, or a float array of lanes. (Any: the two share arithmetic, but no type.)"""
 
-FUNCTIONS = ("abs", "all", "any", "arange", "argmax", "asarray", "astype", "expand_dims", "full", "isdtype", "isfinite",
-             "log", "max", "maximum", "min", "minimum", "reshape", "round", "sign", "stack", "take", "trunc", "where",
-             "zeros")  # fmt: skip
+FUNCTIONS = ("abs", "all", "any", "arange", "asarray", "astype", "expand_dims", "full", "isdtype", "isfinite", "log",
+             "max", "min", "reshape", "round", "sign", "stack", "take", "trunc", "where")  # fmt: skip
 """What a library of arrays must have, for the lanes to be computed with it."""
 
 
