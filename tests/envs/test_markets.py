@@ -23,12 +23,12 @@ def test_the_bars_of_all_markets_lie_one_after_the_other():
     assert markets.names == ("a", "b", "c")
     assert markets.begins.tolist() == [0, 40, 100]
     assert len(markets) == 180
-    assert markets.column("close").shape == (1, 180)
+    assert markets.prices().shape == (180, 4)
     for name, begin in zip(BARS, markets.begins, strict=True):
         market = markets.each[name]
         stretch = slice(begin, begin + len(market))
         np.testing.assert_array_equal(markets.features[stretch], Market.build(BARS[name], CONFIG).features)
-        np.testing.assert_array_equal(markets.column("close")[0, stretch], BARS[name]["close"])
+        np.testing.assert_array_equal(markets.prices()[stretch], BARS[name][["open", "high", "low", "close"]])
         assert np.shares_memory(market.features, markets.features)
 
 

@@ -66,6 +66,19 @@ def test_random_starts_are_seeded_bounded_and_spread(quick):
     np.testing.assert_array_equal(envs.lanes.last - envs.lanes.bar, 10)
 
 
+def test_lanes_may_begin_episodes_together(quick):
+    config = quick.model_copy(update={"random_start": True, "episode_bars": 10})
+    envs = TradingVectorEnv(random_walk(400), 10, config, together=4)
+    envs.reset(seed=1)
+    for _ in range(25):
+        first = envs.lanes.bar.reshape(-1)
+        assert len(set(first[:4])) == len(set(first[4:8])) == len(set(first[8:])) == 1
+        assert len(set(first.tolist())) == 3
+        envs.step(np.zeros(10, int))
+    with pytest.raises(ConfigError, match="together must be at least 1, was 0"):
+        TradingVectorEnv(random_walk(40), 2, quick, together=0)
+
+
 def test_a_mask_resets_only_its_lanes(quick):
     envs = TradingVectorEnv(random_walk(40), 3, quick)
     envs.reset(seed=0)

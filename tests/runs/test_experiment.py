@@ -110,6 +110,11 @@ URI = "must be a source URI such as 'sample:AAPL', a list of them, or names to s
         ("data.bars", [], f"data.bars {URI}, was []"),
         ("name", "a b", "name must match pattern '^[A-Za-z0-9][A-Za-z0-9_.-]*$', was 'a b'; For folders and titles"),
         (
+            "train",
+            {"engine": "cerebro", "lanes_per_episode": 4},
+            "train.lanes_per_episode is 4, and only train.engine: vector has lanes; set it to 1 or change the engine",
+        ),
+        (
             "train.n_envs",
             0,
             "train.n_envs must be greater than or equal to 1, was 0; Environments stepped side by side",

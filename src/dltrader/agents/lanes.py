@@ -30,12 +30,21 @@ class LanesVecEnv(VecEnv):
         market: What is traded; of several, every episode draws one.
         config: By what rules.
         n_lanes: How many accounts.
+        together: How many lanes begin an episode on the same bars.
         windows: Whether observations show windows, as those of `TradingEnv` do; without, they name bars (`BarSpace`),
             which takes next to no memory and lets `MarketExtractor` encode equal bars once.
     """
 
-    def __init__(self, market: Market | Markets, config: EnvConfig, n_lanes: int, *, windows: bool = True) -> None:
-        self.lanes = TradingVectorEnv(market, n_lanes, config, windows=windows)
+    def __init__(
+        self,
+        market: Market | Markets,
+        config: EnvConfig,
+        n_lanes: int,
+        *,
+        together: int = 1,
+        windows: bool = True,
+    ) -> None:
+        self.lanes = TradingVectorEnv(market, n_lanes, config, together=together, windows=windows)
         observed = self.lanes.single_observation_space
         if not windows:
             account = observed["account"]

@@ -83,6 +83,13 @@ class Arrays:
         # A library may refuse to share memory that is marked as read-only: such is copied, once.
         return self.xp.asarray(values if values.flags.writeable else values.copy(), device=self.device)
 
+    def columns_at(self, table: Any, rows: Any) -> list[Any]:
+        """The columns of some rows of a table, each an array of its own; for numbers that lie far apart but in rows."""
+        found = self.xp.take(table, rows, axis=0)
+        if self.is_numpy:
+            return list(np.ascontiguousarray(found.T))
+        return [found[:, i] for i in range(found.shape[1])]
+
 
 class Windows:
     """Every run of rows of a matrix, made where it is asked for.

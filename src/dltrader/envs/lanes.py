@@ -39,10 +39,7 @@ class Lanes:
 
     def __init__(self, markets: Markets, config: EnvConfig, n_lanes: int, arrays: Arrays) -> None:
         self.config, self.n_lanes, self.arrays = config, n_lanes, arrays
-        # One array a column and instrument: a step reads one column of many bars.
-        self._opens, self._highs, self._lows, self._closes = (
-            [arrays.take_in(column) for column in markets.column(name)] for name in ("open", "high", "low", "close")
-        )
+        self._prices = arrays.take_in(markets.prices())
         self._windows = Windows(arrays, arrays.take_in(markets.features), config.window_bars)
         self._bound = ACCOUNT_BOUND * config.leverage
         places = range(markets.n_instruments)
@@ -76,7 +73,7 @@ class Lanes:
         self.held = [choose(lanes, 0.0, exposure) for exposure in self.held]
         self.equity, self.cash = choose(lanes, cash, self.equity), choose(lanes, cash, self.cash)
         self._memory = {name: choose(lanes, 0.0, kept) for name, kept in self._memory.items()}
-        self.closes = self._at(self._closes)
+        self.closes = self._quotes()[3]
 
     def step(self, parts: Sequence[Number]) -> tuple[Any, Execution]:
         """Decide at the close, fill at the next open, and mark at its close.
@@ -93,7 +90,7 @@ class Lanes:
         trading = [(new != old) | config.action.rebalances for new, old in zip(asked, self.held, strict=True)]
         slippage, decided = config.costs.slippage, self.closes
         self.bar = self.bar + 1
-        opens, highs, lows = self._at(self._opens), self._at(self._highs), self._at(self._lows)
+        opens, highs, lows, closes = self._quotes()
         buys = [buy_price(quote, slippage, high) for quote, high in zip(opens, highs, strict=True)]
         sells = [sell_price(quote, slippage, low) for quote, low in zip(opens, lows, strict=True)]
         if config.sizing == "at_open":
@@ -111,7 +108,7 @@ class Lanes:
             _reached(*each, self.arrays.xp)
             for each in zip(asked, self.held, ledger.sizes, execution.refused, strict=True)
         ]
-        return self._mark(), execution
+        return self._mark(closes), execution
 
     def windows(self) -> Any:
         """The features that every lane sees, (lanes, window, features) float32."""
@@ -123,11 +120,11 @@ class Lanes:
         numbers = account_of(self.ledger.sizes, self.ledger.entries, self.closes, self.equity, bound=self._bound)
         return xp.astype(xp.stack(numbers, axis=1), xp.float32)
 
-    def _mark(self) -> Any:
+    def _mark(self, closes: list[Any]) -> Any:
         """Value the accounts at the close, and reward the growth since the close before."""
-        self.closes, before, xp = self._at(self._closes), self.equity, self.arrays.xp
-        self.equity = self.ledger.equity(self.closes)
-        values = [size * close for size, close in zip(self.ledger.sizes, self.closes, strict=True)]
+        self.closes, before, xp = closes, self.equity, self.arrays.xp
+        self.equity = self.ledger.equity(closes)
+        values = [size * close for size, close in zip(self.ledger.sizes, closes, strict=True)]
         if self.config.leverage == 1.0:
             self.cash = self.ledger.cash
         else:
@@ -157,11 +154,10 @@ class Lanes:
                 "write it so that it takes arrays, or step the environments in Cerebro (train.engine: cerebro)"
             ) from error
 
-    def _at(self, columns: Sequence[Any]) -> list[Any]:
-        """Columns of the bars at which the lanes stand."""
-        if self.arrays.is_numpy:
-            return [column[self.bar] for column in columns]  # half the time of `take`
-        return [self.arrays.xp.take(column, self.bar, axis=0) for column in columns]
+    def _quotes(self) -> tuple[list[Any], ...]:
+        """Opens, highs, lows and closes of the bars at which the lanes stand, one array an instrument each."""
+        columns = self.arrays.columns_at(self._prices, self.bar)
+        return columns[0::4], columns[1::4], columns[2::4], columns[3::4]
 
 
 def _reached(asked: Number, before: Number, size: Number, refused: Number, xp: Any) -> Number:

@@ -116,15 +116,14 @@ class Markets:
         """What computed all features."""
         return self.first.pipeline
 
-    def column(self, name: str) -> npt.NDArray[np.float64]:
-        """A column of all bars: (instruments, bars)."""
-        return np.concatenate(
-            [
-                np.stack([frame[name].to_numpy(float) for frame in market.bars.values()])
-                for market in self.each.values()
-            ],
-            axis=1,
-        )
+    def prices(self) -> npt.NDArray[np.float64]:
+        """Open, high, low and close of every instrument, (bars, 4 * instruments): a bar is one run of memory."""
+        table = np.empty((len(self), 4 * self.n_instruments))
+        for market, begin in zip(self.each.values(), self.begins, strict=True):
+            for i, frame in enumerate(market.bars.values()):
+                for j, name in enumerate(("open", "high", "low", "close")):
+                    table[begin : begin + len(market), 4 * i + j] = frame[name]
+        return table
 
     def times(self) -> npt.NDArray[np.datetime64]:
         """The time of every bar, UTC."""
@@ -197,15 +196,17 @@ class Episodes:
         """Forget which markets have been drawn: what comes depends on the generator alone."""
         self._deck = np.zeros(0, np.int64)
 
-    def draw(self, generator: np.random.Generator, count: int) -> Episode:
-        """So many episodes."""
-        market = self._markets(generator, count)
+    def draw(self, generator: np.random.Generator, count: int, together: int = 1) -> Episode:
+        """So many episodes, of which so many at a time take place on the same bars."""
+        draws = -(-count // together)
+        market = self._markets(generator, draws)
         first, last = self._first[market], self._last[market]
-        length = last - first if self._length is None else np.full(count, self._length)
+        length = last - first if self._length is None else np.full(draws, self._length)
         if self._random_start:
             latest = np.maximum(last - length, first)
             first = generator.integers(first, latest + 1)
-        return Episode(market, first, np.minimum(first + length, last))
+        drawn = Episode(market, first, np.minimum(first + length, last))
+        return Episode(*(np.repeat(part, together)[:count] for part in drawn))
 
     def _markets(self, generator: np.random.Generator, count: int) -> Indices:
         if self._n_markets == 1:

@@ -47,6 +47,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         config: An `EnvConfig` or a mapping with its fields.
         pipeline: Computes the features instead of one fitted on these bars.
         start: No decision before this time; earlier bars only warm the features up.
+        together: How many lanes begin an episode on the same bars, and then go ways of their own.
         windows: Whether observations hold the window itself as `market`, as those of `TradingEnv` do; without, they
             hold the index of its last bar as `bar`, and whoever looks takes the window from `markets.features`.
         arrays: The library that computes the lanes: "numpy", "torch", or any module with the functions of the
@@ -69,13 +70,15 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         *,
         pipeline: FittedPipeline | None = None,
         start: str | pd.Timestamp | None = None,
+        together: int = 1,
         windows: bool = True,
         arrays: str | ModuleType = "numpy",
         device: str | None = None,
         prepare: Any = None,
     ) -> None:
-        if num_envs < 1:
-            raise ConfigError(f"num_envs must be at least 1, was {num_envs}")
+        for name, number in {"num_envs": num_envs, "together": together}.items():
+            if number < 1:
+                raise ConfigError(f"{name} must be at least 1, was {number}")
         if prepare is not None:
             raise ConfigError(
                 "a prepare hook changes a Cerebro, and lanes are stepped without one: its sizers, commissions, orders "
@@ -108,6 +111,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.observation_space: Any = batch_space(self.single_observation_space, num_envs)
         self._times = self.markets.times()  # an array has no time zones
         self._episodes = Episodes(self.markets, self.config)
+        self._together = together
         self._names = np.array(self.markets.names)
         self._market = np.zeros(num_envs, np.int64)
         self._nothing = [self._arrays.full(num_envs, 0.0)] * n_instruments
@@ -169,7 +173,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def _begin(self, mask: Flags) -> None:
         """Draw an episode for every lane of the mask."""
-        drawn = self._episodes.draw(self.np_random, int(mask.sum()))
+        drawn = self._episodes.draw(self.np_random, int(mask.sum()), self._together)
         self._market[mask] = drawn.market
         begins = self.markets.begins[drawn.market]
         first, last = np.zeros(self.num_envs, np.int64), np.zeros(self.num_envs, np.int64)

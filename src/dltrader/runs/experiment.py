@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import pandas as pd
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, model_validator
 
 from dltrader.agents.config import AGENTS, AgentConfig
 from dltrader.config import Config, named, override, read_yaml
@@ -180,10 +180,25 @@ class TrainConfig(Config):
         "vector",
         description="What steps the environments: backtrader itself, or the faster market that equals it on every bar",
     )
+    lanes_per_episode: int = Field(
+        1,
+        ge=1,
+        description="Environments that begin an episode on the same bars and then differ by what they do; with more "
+        "than one, bars are shared and encoded once for all, however many bars there are; needs engine: vector",
+    )
     device: str = Field("cpu", description="Where the networks compute: cpu, cuda or auto")
     threads: int = Field(
         1, ge=1, le=256, description="Threads that torch computes with; recurrent and attention networks gain from 2"
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.lanes_per_episode > 1 and self.engine != "vector":
+            raise ConfigError(
+                f"train.lanes_per_episode is {self.lanes_per_episode}, and only train.engine: vector has lanes; "
+                "set it to 1 or change the engine"
+            )
+        return self
 
 
 class ExperimentConfig(Config):

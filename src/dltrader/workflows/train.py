@@ -122,7 +122,8 @@ def _environments(experiment: ExperimentConfig, markets: Markets, prepare: Prepa
     """What the agent learns in, on the engine of the configuration."""
     n_envs = experiment.train.n_envs
     if experiment.train.engine == "vector":
-        return LanesVecEnv(markets, experiment.env, n_envs, windows=False)
+        together = experiment.train.lanes_per_episode
+        return LanesVecEnv(markets, experiment.env, n_envs, together=together, windows=False)
     return [partial(TradingEnv, markets, experiment.env, prepare=prepare)] * n_envs
 
 
