@@ -220,6 +220,8 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
         ({"data.bars": "csv:nowhere.csv"}, SourceError, "nowhere.csv"),
         ({"data.bars": "smaple:AAPL"}, UnknownNameError, "unknown source 'smaple'; did you mean 'sample'?"),
         ({"env.reward": lambda step: 0.0}, ConfigError, "register it first"),
+        ({"train.n_envs": 2**40}, ConfigError, "1099511627776 lanes take about"),
+        ({"train.n_envs": 64, "agent.n_steps": 2**40}, ConfigError, "64 lanes of a rollout take about"),
         ({"train.n_env": 2}, ConfigError, "unknown key 'train.n_env'; did you mean 'train.n_envs'?"),
     ],
 )

@@ -36,6 +36,13 @@ class AgentConfig(NamedConfig, ABC):
             ConfigError: They do not go together.
         """
 
+    def require_room(self, env: VecEnv) -> None:
+        """Check that what the agent keeps of the environments' steps fits into memory.
+
+        Raises:
+            ConfigError: It does not.
+        """
+
     @abstractmethod
     def learner(self, env: VecEnv, *, seed: int, device: str) -> BaseAlgorithm:
         """A Stable-Baselines3 algorithm with fresh weights, drawn from the seed.

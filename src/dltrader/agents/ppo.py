@@ -60,10 +60,14 @@ class PPOConfig(AgentConfig):
                 f"train.n_envs {n_envs}), was {self.batch_size}"
             )
 
+    def require_room(self, env: VecEnv) -> None:
+        """Room for a rollout."""
+        require_memory(env.num_envs, self.n_steps * _sample_bytes(env), "of a rollout take")
+
     def learner(self, env: VecEnv, *, seed: int, device: str) -> PPO | RecurrentPPO:
         """A PPO learner on the environments."""
         self.require(env.num_envs)
-        require_memory(env.num_envs, self.n_steps * _sample_bytes(env), "of a rollout take")
+        self.require_room(env)
         # To a tenth, not to zero: the last update, or the only one, is to teach something too.
         falling = LinearSchedule(self.learning_rate, self.learning_rate / 10, 1.0)
         return self.algorithm(

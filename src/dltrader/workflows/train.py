@@ -76,6 +76,7 @@ def train(
     for later, start in (slices.validation, slices.test):
         _markets(experiment, later, pipeline=markets.pipeline, start=start)
     _require_fit(experiment, markets, prepare)
+    environments = _environments(experiment, markets, prepare)
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
     run = Run.create(folder, experiment, data_sha256=fingerprint(frames))
     recorder = _Recorder(run, experiment, markets, slices, prepare)
@@ -84,7 +85,7 @@ def train(
         with bar or nullcontext():
             learn(
                 experiment.agent,
-                _environments(experiment, markets, prepare),
+                environments,
                 total_timesteps=experiment.train.total_timesteps,
                 seed=experiment.seed,
                 device=experiment.train.device,
@@ -119,11 +120,17 @@ def _markets(
 
 
 def _environments(experiment: ExperimentConfig, markets: Markets, prepare: Prepare | None) -> Any:
-    """What the agent learns in, on the engine of the configuration."""
+    """What the agent learns in, on the engine of the configuration.
+
+    Raises:
+        ConfigError: There is no memory for so many, or for what the agent keeps of them.
+    """
     n_envs = experiment.train.n_envs
     if experiment.train.engine == "vector":
         together = experiment.train.lanes_per_episode
-        return LanesVecEnv(markets, experiment.env, n_envs, together=together, windows=False)
+        lanes = LanesVecEnv(markets, experiment.env, n_envs, together=together, windows=False)
+        experiment.agent.require_room(lanes)
+        return lanes
     return [partial(TradingEnv, markets, experiment.env, prepare=prepare)] * n_envs
 
 
