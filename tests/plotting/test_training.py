@@ -120,3 +120,10 @@ def test_what_is_no_curve_is_refused(thing):
 def test_the_picture_has_the_size_asked_for(curve, tmp_path, columns, options, size):
     path = save_figure(draw(curve[["steps", *columns]], **options), tmp_path / "a.png")
     assert imread(path).shape[:2] == size
+
+
+def test_updates_in_which_no_episode_ended_leave_no_gap(curve):
+    growth = curve["episode_growth"].where(np.arange(len(curve)) % 4 == 0)
+    faint, _ = [line for line in draw(curve.assign(episode_growth=growth)).axes[0].lines if len(line.get_xdata()) > 2]
+    assert faint.get_xdata().tolist() == curve["steps"][growth.notna()].tolist()
+    assert faint.get_ydata().tolist() == growth.dropna().tolist()

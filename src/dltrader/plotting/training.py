@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 LEFT_PX, RIGHT_PX, BOTTOM_PX, HEADER_PX, GAP_X_PX, GAP_Y_PX = 72, 32, 46, 108, 76, 62
 PANEL_PX, LEAST_PX = 230, 60
+FEW = 30
+"""Points that are marked as such: a line through so few says too much."""
 
 
 def plot_training(
@@ -87,12 +89,14 @@ def plot_training(
 
 
 def draw_episode_growth(axes: Axes, x: Numbers, growth: Numbers) -> None:
-    """Draw each update's growth faintly and its trailing mean over it."""
+    """Draw each update's growth faintly, if an episode ended in it, and its trailing mean over it."""
+    ended = np.isfinite(growth)
+    x, growth = x[ended], growth[ended]
     width = max(1, len(growth) // 20)
     smooth = pd.Series(growth).rolling(width, min_periods=1).mean().to_numpy(dtype=float)
     axes.axhline(0.0, color=RULE, linewidth=0.8, zorder=1)
     axes.plot(x, growth, color=SKY, linewidth=0.9, alpha=0.55, zorder=2)
-    axes.plot(x, smooth, color=BLUE, linewidth=2.0, zorder=3)
+    axes.plot(x, smooth, color=BLUE, linewidth=2.0, zorder=3, marker="o", markersize=4 if len(growth) < FEW else 0)
     set_limits(axes, growth)
     note = f"log growth per episode, mean of {width} updates" if width > 1 else "log growth"
     head(axes, "Training episodes", note)
