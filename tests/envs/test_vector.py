@@ -79,6 +79,16 @@ def test_lanes_may_begin_episodes_together(quick):
         TradingVectorEnv(random_walk(40), 2, quick, together=0)
 
 
+def test_first_episodes_may_be_staggered(quick):
+    config = quick.model_copy(update={"random_start": True, "episode_bars": 10})
+    envs = TradingVectorEnv(random_walk(400), 6, config, together=2)
+    envs.reset(seed=1, options={"stagger": True})
+    assert (envs.lanes.last - envs.lanes.bar).tolist() == [3, 3, 6, 6, 10, 10]
+    ends = [envs.step(np.ones(6, int))[3].tolist() for _ in range(20)]
+    assert [i for i, ended in enumerate(ends) if ended[0]] == [2, 12]
+    assert [i for i, ended in enumerate(ends) if ended[5]] == [9, 19]
+
+
 def test_a_mask_resets_only_its_lanes(quick):
     envs = TradingVectorEnv(random_walk(40), 3, quick)
     envs.reset(seed=0)

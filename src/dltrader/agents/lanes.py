@@ -59,7 +59,9 @@ class LanesVecEnv(VecEnv):
 
     def reset(self) -> Any:
         """Begin an episode on every lane; the seed is the one that `seed` was given last."""
-        observation, info = self.lanes.reset(seed=self._seeds[0])
+        # Lanes that begin anywhere may also end at any time: a learner then hears of every part of an episode at once.
+        options = {"stagger": self.lanes.config.random_start}
+        observation, info = self.lanes.reset(seed=self._seeds[0], options=options)
         self.reset_infos = [{"equity": float(equity)} for equity in info["equity"]]
         self._reset_seeds()
         self._reset_options()

@@ -124,7 +124,8 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
         Args:
             seed: Of the markets and starts drawn; one number, for the lanes share one generator.
-            options: `{"reset_mask": (lanes,) bool}` begins only those.
+            options: `{"reset_mask": (lanes,) bool}` begins only those; `{"stagger": True}` cuts the episodes that begin
+                now to lengths spread evenly up to the whole, so that the lanes do not all end at once ever after.
 
         Raises:
             ConfigError: There is a list of seeds.
@@ -134,8 +135,9 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         super().reset(seed=None if seed is None else int(seed))
         if seed is not None:
             self._episodes.shuffle()
-        mask = (options or {}).get("reset_mask", np.ones(self.num_envs, dtype=bool))
-        self._begin(to_numpy(mask).astype(bool))
+        options = options or {}
+        mask = options.get("reset_mask", np.ones(self.num_envs, dtype=bool))
+        self._begin(to_numpy(mask).astype(bool), stagger=bool(options.get("stagger", False)))
         self._running = True
         return self._observe(), self._info(None)
 
@@ -171,13 +173,17 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         market = {"market": lanes.windows()} if self._windows else {"bar": lanes.bar}
         return market | {"account": lanes.account()}
 
-    def _begin(self, mask: Flags) -> None:
+    def _begin(self, mask: Flags, *, stagger: bool = False) -> None:
         """Draw an episode for every lane of the mask."""
         drawn = self._episodes.draw(self.np_random, int(mask.sum()), self._together)
         self._market[mask] = drawn.market
-        begins = self.markets.begins[drawn.market]
+        begins, length = self.markets.begins[drawn.market], drawn.last - drawn.first
+        if stagger:
+            groups = np.arange(len(length)) // self._together
+            length = np.maximum(length * (groups + 1) // (groups[-1] + 1), 1)
         first, last = np.zeros(self.num_envs, np.int64), np.zeros(self.num_envs, np.int64)
-        first[mask], last[mask] = begins + drawn.first, begins + drawn.last
+        first[mask] = begins + drawn.first
+        last[mask] = first[mask] + length
         here = self._arrays.asarray
         self.lanes.begin(here(mask), here(first), here(last))
 
