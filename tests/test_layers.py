@@ -20,7 +20,7 @@ ROOMS = [
 # Library -> the files and folders that may import it.
 OWNERS = {
     "backtrader": ["envs/", "data/feed.py", "features/backtrader.py", "benchmarks/env_speed.py"],
-    "stable_baselines3": ["agents/"],
+    "stable_baselines3": ["agents/", "benchmarks/learning_speed.py"],
     "sb3_contrib": ["agents/"],
     "yfinance": ["data/yahoo.py"],
     "ray": ["distributed/"],

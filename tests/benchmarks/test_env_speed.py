@@ -11,9 +11,9 @@ def test_the_bare_loop_trades_the_orders_of_the_environment(monkeypatch):
     values = []
     monkeypatch.setattr(env_speed._Tape, "stop", lambda self: values.append(self.broker.getvalue()), raising=False)
     env = TradingEnv(load_bars("synthetic:gbm?n=1000&seed=1"), EnvConfig(episode_bars=100))
-    tape = env_speed._record(env, [1, 2, 0] * 33 + [1])
+    tape = env_speed.tape_of(env, [1, 2, 0] * 33 + [1])
     equity = env._info()["equity"]
-    env_speed._bare(env, tape)
+    env_speed.bare_loop(env, tape)
     assert sum(size != 0 for size in tape) == 99
     assert values == [equity]
 

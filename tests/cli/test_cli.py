@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 import dltrader
-from dltrader.benchmarks import parity
+from dltrader.benchmarks import parity, speed
 from dltrader.benchmarks.parity_cases import Case
 from dltrader.cli.app import app
 from dltrader.data import fingerprint, load_bars
@@ -88,6 +88,7 @@ def test_these_are_the_commands():
         "backtest",
         "bench env",
         "bench parity",
+        "bench speed",
         "data export",
         "data show",
         "plot",
@@ -243,6 +244,86 @@ def test_bench_env_prints_both_speeds(here):
         assert speeds[1] / speeds[0] == pytest.approx(speeds[2], abs=0.01)
         assert min(speeds) > 0
     assert re.fullmatch(r"reset after the first: \d+\.\d\d ms; medians of 1 interleaved repeats", lines[-1])
+
+
+SPEED = speed.Speed(
+    machine={"cores": "2", "python": "3.11.7", "numpy": "2.4.6"},
+    bars=3000,
+    repeats=3,
+    stepping={"bare Cerebro": 6931.1, "TradingEnv": 4586.2, "64 lanes": 424113.7, "64 lanes, windows": 395881.3},
+    learning={"lstm": {"stock, TradingEnv x 8": 1206.7, "stock, windows in lanes": 2166.6, "shared encodings": 8904.7}},
+    growth={"TradingEnv": {2000: 184.5, 20000: 191.9}, "64 lanes": {2000: 2.43, 20000: 2.42}},
+    peak={"bars": 20_000, "features": 8, "lanes": 64, "n_steps": 32, "bytes": 879550464},
+)
+
+
+@pytest.fixture
+def measured(here, monkeypatch):
+    """What was asked of `measure_speed`, which answers at once."""
+    asked = []
+
+    def measure(*, watch, **sizes):
+        asked.append(sizes)
+        watch("stepping")
+        return SPEED
+
+    monkeypatch.setattr(speed, "measure_speed", measure)
+    return asked
+
+
+def test_bench_speed_prints_what_was_measured(measured):
+    lines = invoke("bench", "speed")
+    assert measured == [{"bars": 3000}]
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+    assert cells == [
+        ["bare Cerebro", "6,931"],
+        ["TradingEnv", "4,586"],
+        ["64 lanes", "424,114"],
+        ["64 lanes, windows", "395,881"],
+        ["lstm", "1,207  \u00d70.6", "2,167  \u00d71.0", "8,905  \u00d74.1"],
+        ["TradingEnv", "184", "192", "+4 %"],
+        ["64 lanes", "2.43", "2.42", "+0 %"],
+    ]
+    assert lines[-2:] == [
+        "memory: 20,000 bars \u00d7 8 features, 64 lanes \u00d7 32 steps: peak 839 MiB",
+        "medians of 3 interleaved repeats on 2 cores, python 3.11.7, numpy 2.4.6",
+    ]
+
+
+def test_bench_speed_writes_numbers_and_picture(measured):
+    assert invoke("bench", "speed", "--quick", "--bars", "2000", "--json", "a.json", "--out", "a.svg", "--quiet")
+    assert measured == [{"bars": 2000} | dict(speed.QUICK)]
+    numbers = json.loads(Path("a.json").read_text())
+    assert numbers["stepping"] == SPEED.stepping
+    assert numbers["growth"]["TradingEnv"] == {"2000": 184.5, "20000": 191.9}
+    assert Path("a.svg").read_text().startswith("<?xml")
+
+
+def test_bench_speed_repeats_as_often_as_told_however_quick(measured):
+    invoke("bench", "speed", "--quick", "--repeats", "5")
+    assert measured == [{"bars": 3000} | dict(speed.QUICK) | {"repeats": 5}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "a.jpg"], r"a\.jpg has \.jpg; name the figure \.png, \.svg or \.pdf"),
+        (["--out", "nowhere/a.png"], r"cannot write nowhere/a\.png: No such file or directory"),
+        (["--json", "nowhere/a.json"], r"cannot write nowhere/a\.json: No such file or directory"),
+        (["--json", "runs"], r"cannot write runs: it is a folder"),
+    ],
+)
+def test_bench_speed_measures_nothing_that_it_could_not_write(measured, options, message):
+    with pytest.raises(ConfigError, match=f"^{message}$"):
+        invoke("bench", "speed", *options)
+    assert measured == []
+    assert sorted(path.name for path in Path().iterdir()) == ["runs", "small.yaml"]
+
+
+def test_a_refused_picture_is_one_line_and_exit_code_2(here):
+    result = dltrader_process("bench", "speed", "--out", "a.jpg", cwd=here)
+    assert result.returncode == 2
+    assert result.stderr == "ConfigError: a.jpg has .jpg; name the figure .png, .svg or .pdf\n"
 
 
 def test_a_plugin_registers_what_a_configuration_names(here, monkeypatch):

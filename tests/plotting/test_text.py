@@ -62,6 +62,40 @@ def test_numbers_on_an_axis_are_short(value, words):
     assert text.compact(value) == words
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (527.4, "527"),
+        (12.34, "12.3"),
+        (999.4, "999"),
+        (999.6, "1.0k"),
+        (5226.3, "5.2k"),
+        (13512.0, "13.5k"),
+        (99_960.0, "100k"),
+        (426_402.0, "426k"),
+        (999_700.0, "1.0M"),
+        (4.21e6, "4.2M"),
+        (2e9, "2.0B"),
+    ],
+)
+def test_measured_sizes_are_read_at_a_glance(value, words):
+    assert text.brief(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.23429, "0.234"), (0.4, "0.400"), (61.46, "61.5"), (99.97, "100"), (1234.5, "1,234")]
+)
+def test_three_digits_count(value, words):
+    assert text.significant(value) == words
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(626_642_944, "598 MiB"), (2**30 - 1, "1.0 GiB"), (1_181_116_006, "1.1 GiB")]
+)
+def test_memory_is_printed_in_the_unit_that_fits(size, words):
+    assert text.memory(size) == words
+
+
 @pytest.mark.parametrize(("value", "words"), [(0.05, "5%"), (-0.025, "\u22122.5%"), (0.0, "0%")])
 def test_percent_on_an_axis_is_short(value, words):
     assert text.short_percent(value) == words

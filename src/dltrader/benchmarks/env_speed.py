@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
+from dltrader.benchmarks.timing import seconds
 from dltrader.data import load_bars
 from dltrader.data.feed import BarsFeed
 from dltrader.envs.broker import make_cerebro
@@ -62,16 +62,16 @@ def measure_env(*, bars: int, repeats: int) -> EnvSpeed:
     generator = np.random.default_rng(0)
     # Every action differs from the one before, so that every bar has an order.
     trade = [int(action) for action in np.cumsum(generator.integers(1, 3, bars - 1)) % 3]
-    tape = _record(env, trade)
+    tape = tape_of(env, trade)
 
     quiet: list[tuple[float, float]] = []
     busy: list[tuple[float, float]] = []
     resets: list[float] = []
     env.reset(seed=0)
     for _ in range(repeats):
-        quiet.append((_speed(lambda: _bare(env, [0.0] * bars), bars), _speed(lambda: _episode(env, hold), bars)))
-        busy.append((_speed(lambda: _bare(env, tape), bars), _speed(lambda: _episode(env, trade), bars)))
-        resets.append(_seconds(env.reset))
+        quiet.append((_speed(lambda: bare_loop(env, [0.0] * bars), bars), _speed(lambda: play(env, hold), bars)))
+        busy.append((_speed(lambda: bare_loop(env, tape), bars), _speed(lambda: play(env, trade), bars)))
+        resets.append(seconds(env.reset))
     return EnvSpeed(
         bars=bars,
         repeats=repeats,
@@ -81,7 +81,7 @@ def measure_env(*, bars: int, repeats: int) -> EnvSpeed:
     )
 
 
-def _record(env: TradingEnv, actions: Sequence[int]) -> list[float]:
+def tape_of(env: TradingEnv, actions: Sequence[int]) -> list[float]:
     """The signed order sizes of an episode, one a bar."""
     env.reset(seed=0)
     sizes = [0.0]
@@ -91,13 +91,15 @@ def _record(env: TradingEnv, actions: Sequence[int]) -> list[float]:
     return sizes
 
 
-def _episode(env: TradingEnv, actions: Sequence[int]) -> None:
+def play(env: TradingEnv, actions: Sequence[int]) -> None:
+    """Step one episode."""
     env.reset(seed=0)
     for action in actions:
         env.step(action)
 
 
-def _bare(env: TradingEnv, tape: Sequence[float]) -> None:
+def bare_loop(env: TradingEnv, tape: Sequence[float]) -> None:
+    """Run a Cerebro over the bars of the environment, with the orders on the tape and nothing around it."""
     cerebro = make_cerebro(env.config)
     first = env.market.first
     cerebro.adddata(BarsFeed.of(env.market.feeds[0].slice(first, first + len(tape))))
@@ -105,14 +107,8 @@ def _bare(env: TradingEnv, tape: Sequence[float]) -> None:
     cerebro.run()
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
-
-
 def _speed(run: Callable[[], Any], bars: int) -> float:
-    return bars / _seconds(run)
+    return bars / seconds(run)
 
 
 def _medians(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,9 +57,78 @@ def parity(
         )
     print_parity(found, seed=seed)
     if json is not None:
-        try:
+        with _writing(json):
             write_json(json, {"seed": seed} | found.to_mapping())
-        except OSError as error:
-            raise ConfigError(f"cannot write {json}: {error.strerror or error}") from None
     if found.mismatch is not None:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Examples:  dltrader bench speed --quick   |   dltrader bench speed --json speed.json --out speed.png"
+)
+def speed(
+    *,
+    bars: Annotated[int, typer.Option(min=1500, help="Bars of the market.")] = 3000,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Interleaved repeats; medians are shown.", show_default="3; quick: 1")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer lanes, shorter markets, a small training.")] = False,
+    json: Annotated[Path | None, typer.Option("--json", help="Write what was measured here.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Draw it here: a .png, .svg or .pdf.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
+) -> None:
+    """How fast bars are stepped and learned from, how that grows with the market, and the memory it takes.
+
+    About eight minutes on two cores, three with --quick.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    from dltrader.benchmarks.speed import QUICK, measure_speed
+    from dltrader.cli.tables import print_speed
+    from dltrader.files import write_json
+    from dltrader.plotting import plot_speed, save_figure
+    from dltrader.plotting.style import kind_of
+
+    if out is not None:
+        kind_of(out)
+    for file in (json, out):
+        if file is not None:
+            _require_writable(file)
+    sizes: dict[str, Any] = dict(QUICK) if quick else {}
+    if repeats is not None:
+        sizes["repeats"] = repeats
+    console = Console(stderr=True)
+    line = TextColumn("measuring {task.description} ...")
+    # No thread refreshes the line: it would run beside what is measured.
+    hidden = quiet or not console.is_terminal
+    with Progress(line, console=console, transient=True, disable=hidden, auto_refresh=False) as progress:
+        task = progress.add_task("stepping", total=None)
+        found = measure_speed(
+            bars=bars, watch=lambda what: progress.update(task, description=what, refresh=True), **sizes
+        )
+    print_speed(found)
+    if json is not None:
+        with _writing(json):
+            write_json(json, found.to_mapping())
+    if out is not None:
+        with _writing(out):
+            save_figure(plot_speed(found), out)
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """What cannot be written is said in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write {file}: {error.strerror or error}") from None
+
+
+def _require_writable(file: Path) -> None:
+    """Refuse a file that cannot be written, before minutes are spent on what it shall hold."""
+    with _writing(file):
+        if file.is_dir():
+            raise IsADirectoryError(None, "it is a folder", str(file))
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass

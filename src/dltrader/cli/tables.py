@@ -20,6 +20,7 @@ from dltrader.errors import DLTraderError
 if TYPE_CHECKING:
     from dltrader.benchmarks.env_speed import EnvSpeed
     from dltrader.benchmarks.parity import Parity
+    from dltrader.benchmarks.speed import Speed
     from dltrader.evaluation.result import BacktestResult
     from dltrader.runs import Run
 
@@ -161,6 +162,37 @@ def print_env_speed(speed: EnvSpeed) -> None:
     console = Console()
     console.print(table)
     console.print(f"reset after the first: {speed.reset_ms:.2f} ms; medians of {speed.repeats} interleaved repeats")
+
+
+def print_speed(speed: Speed) -> None:
+    """Bars per second stepped and learned from, what a bar costs on longer markets, and the memory of a training."""
+    from dltrader.plotting.speed import growth_over, machine_line, memory_line, stock_ratios
+    from dltrader.plotting.text import TIMES, significant
+
+    def table(title: str, *headings: str) -> Table:
+        made = Table(title=title, title_justify="left")
+        for heading in headings:
+            made.add_column(heading, justify="right" if heading else "left")
+        return made
+
+    stepping = table(f"stepping {speed.bars:,} bars, an order on each", "", "bars/s")
+    for name, value in speed.stepping.items():
+        stepping.add_row(name, f"{value:,.0f}")
+    ways = list(next(iter(speed.learning.values())))
+    learning = table("learning with PPO, bars/s and multiple of the better stock way", "", *ways)
+    for extractor, speeds in speed.learning.items():
+        ratios = stock_ratios(speeds)
+        learning.add_row(extractor, *(f"{speeds[way]:,.0f}  {TIMES}{ratios[way]:.1f}" for way in ways))
+    sizes = list(next(iter(speed.growth.values())))
+    growth = table("growth, µs per bar on longer markets", "", *(f"{size:,} bars" for size in sizes), "growth")
+    for name, costs in speed.growth.items():
+        growth.add_row(name, *(significant(costs[size]) for size in sizes), f"{100 * growth_over(costs):+z.0f} %")
+    console = Console(soft_wrap=True, highlight=False)
+    for one in (stepping, learning, growth):
+        console.print(one)
+    console.print(f"memory: {memory_line(speed.peak)}")
+    how = "each measured once" if speed.repeats == 1 else f"medians of {speed.repeats} interleaved repeats"
+    console.print(f"{how} on {machine_line(speed.machine)}")
 
 
 def print_parity(parity: Parity, *, seed: int) -> None:

@@ -113,7 +113,9 @@ def draw_table(figure: Figure, left_px: float, right_px: float, headings: Sequen
     return columns
 
 
-def head(axes: Axes, title: str, note: str = "", keys: Sequence[tuple[str, str]] = ()) -> None:
+def head(
+    axes: Axes, title: str, note: str = "", keys: Sequence[tuple[str, str]] = (), *, indent_px: float = INDENT_PX
+) -> None:
     """Write a panel's heading above it: bold title and grey note left, coloured keys right.
 
     Args:
@@ -121,11 +123,12 @@ def head(axes: Axes, title: str, note: str = "", keys: Sequence[tuple[str, str]]
         title: What it shows.
         note: Its unit or scale.
         keys: (text, colour) of what needs naming in it.
+        indent_px: How far the title stands left of the panel, over its numbers or names.
     """
     left = [(title, INK, "bold", 10.5), (note, GREY, "normal", 9.5)]
     right = [(text, colour, "normal", 9.5) for text, colour in keys]
     dots = axes.figure.dpi_scale_trans
-    indent = ScaledTranslation(-INDENT_PX / DPI, RISE_PX / DPI, dots)
+    indent = ScaledTranslation(-indent_px / DPI, RISE_PX / DPI, dots)
     rise = ScaledTranslation(0.0, RISE_PX / DPI, dots)
     for corner, edge, parts in (("lower left", 0.0, left), ("lower right", 1.0, right)):
         areas = [

@@ -220,13 +220,14 @@ def mark_trough(axes: Axes, x: Numbers, fall: Numbers) -> None:
     )  # fmt: skip
 
 
-def set_limits(axes: Axes, *series: Numbers, may_be_log: bool = False) -> bool:
+def set_limits(axes: Axes, *series: Numbers, may_be_log: bool = False, room: float = 0.06) -> bool:
     """Fit the y axis to the finite values.
 
     Args:
         axes: The panel.
         *series: What is drawn in it.
         may_be_log: Whether a fivefold change of positive values is shown on a log scale.
+        room: Left free above and below, as a share of what the values take.
 
     Returns:
         Whether the scale is logarithmic.
@@ -235,15 +236,15 @@ def set_limits(axes: Axes, *series: Numbers, may_be_log: bool = False) -> bool:
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     if may_be_log and low > 0 and high / low >= LOG_RANGE:
-        room = (high / low) ** 0.06
+        factor = (high / low) ** room
         axes.set_yscale("log")
-        axes.set_ylim(low / room, high * room)
+        axes.set_ylim(low / factor, high * factor)
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1000 else (1.0,), numticks=12))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
         return True
-    room = 0.06 * (high - low) or 0.02 * abs(high) or 1.0
-    axes.set_ylim(low - room, high + room)
+    free = room * (high - low) or 0.02 * abs(high) or 1.0
+    axes.set_ylim(low - free, high + free)
     set_ticks(axes, compact)
     return False
 

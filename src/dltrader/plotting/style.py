@@ -116,16 +116,26 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: float | None = None) -
         OSError: The file cannot be written.
     """
     target = Path(path)
-    kind = target.suffix.lower().removeprefix(".")
-    if kind not in _SILENT:
-        found = target.suffix or "no suffix"
-        raise ConfigError(f"{target.name} has {found}; name the figure .png, .svg or .pdf")
+    kind = kind_of(target)
     if dpi is not None and not dpi > 0:
         raise ConfigError(f"dpi must be > 0, was {dpi}; leave it out for the figure's own")
     content = _render(figure, kind, dpi)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(target, content)
     return target
+
+
+def kind_of(path: Path) -> str:
+    """The kind of picture that a file will hold: png, svg or pdf.
+
+    Raises:
+        ConfigError: The suffix is none of the three.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _SILENT:
+        found = path.suffix or "no suffix"
+        raise ConfigError(f"{path.name} has {found}; name the figure .png, .svg or .pdf")
+    return kind
 
 
 def to_png(figure: Figure) -> bytes:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-NOTHING, MINUS, INFINITY = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{INFINITY}"
+NOTHING, MINUS, INFINITY, TIMES = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{INFINITY}", "\N{MULTIPLICATION SIGN}"
 
 
 def percent(fraction: float, *, signed: bool = False) -> str:
@@ -54,6 +54,24 @@ def compact(value: float) -> str:
         if abs(value) >= least:
             return _minus(f"{value / unit:,.10g}{letter}")
     return _minus(f"{value:,.10g}")
+
+
+def brief(value: float) -> str:
+    """5226.3 as "5.2k", 13512 as "13.5k", 426402 as "426k", 4.21e6 as "4.2M": a measured size, >= 0, at a glance."""
+    for unit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= 0.9995 * unit:  # what would be rounded to 1000 of the smaller unit is 1.0 of this one
+            return f"{value / unit:,.{1 if value < 99.95 * unit else 0}f}{letter}"
+    return f"{value:.{1 if value < 99.95 else 0}f}"
+
+
+def significant(value: float) -> str:
+    """0.23429 as "0.234", 61.46 as "61.5", 1234.5 as "1,234": three digits that count, >= 0."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
+def memory(size: float) -> str:
+    """626642944 bytes as "598 MiB", 1181116006 as "1.1 GiB"."""
+    return f"{size / 2**30:,.1f} GiB" if size >= 1023.5 * 2**20 else f"{size / 2**20:,.0f} MiB"
 
 
 # Key of BacktestResult.metrics -> heading and how it is printed, the most telling first.
