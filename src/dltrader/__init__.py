@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from dltrader.envs.broker import make_cerebro
     from dltrader.envs.cerebro import TradingEnv
     from dltrader.envs.contract import Costs, EnvConfig
+    from dltrader.envs.markets import Markets
     from dltrader.envs.rewards import REWARDS
     from dltrader.envs.strategy import PolicyStrategy
+    from dltrader.envs.vector import TradingVectorEnv
     from dltrader.evaluation.backtest import backtest
     from dltrader.evaluation.result import BacktestResult
     from dltrader.features import FEATURES, Pipeline
@@ -46,10 +48,12 @@ _HOMES = {
     "Costs": "envs.contract",
     "EnvConfig": "envs.contract",
     "ExperimentConfig": "runs",
+    "Markets": "envs.markets",
     "Pipeline": "features",
     "PolicyStrategy": "envs.strategy",
     "Run": "runs",
     "TradingEnv": "envs.cerebro",
+    "TradingVectorEnv": "envs.vector",
     "backtest": "evaluation.backtest",
     "fingerprint": "data",
     "load_bars": "data",
@@ -72,10 +76,12 @@ __all__ = [
     "Costs",
     "EnvConfig",
     "ExperimentConfig",
+    "Markets",
     "Pipeline",
     "PolicyStrategy",
     "Run",
     "TradingEnv",
+    "TradingVectorEnv",
     "__version__",
     "backtest",
     "fingerprint",

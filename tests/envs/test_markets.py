@@ -107,6 +107,7 @@ def test_a_list_or_a_wildcard_is_a_set_and_a_mapping_a_portfolio(tmp_path):
     assert markets_of([f"csv:{tmp_path}/*.csv", "sample:IBM"], CONFIG).names == ("a", "b", "c", "IBM")
     assert markets_of(BARS, CONFIG).names == ("a b c",)
     assert markets_of([{"x": BARS["a"], "y": BARS["b"]}], CONFIG).n_instruments == 2
+    assert markets_of([BARS["a"], {"x": BARS["b"]}, BARS["c"]], CONFIG).names == ("market1", "x", "market3")
     assert markets_of(Markets.build(BARS, CONFIG), CONFIG).instruments == ("a or b or c",)
     with pytest.raises(SourceError, match="nothing matches"):
         markets_of(f"csv:{tmp_path}/*.txt", CONFIG)

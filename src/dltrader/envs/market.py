@@ -167,7 +167,8 @@ def named_uris(uris: Sequence[str]) -> dict[str, str]:
     if len(named) < len(uris):
         twice = next(uri for uri in uris if named[instrument_of(uri)] != uri or uris.count(uri) > 1)
         raise ConfigError(
-            f"two instruments are called {instrument_of(twice)}; give them names of their own: {{name: {twice}, …}}"
+            f"two instruments are called {instrument_of(twice)}; give them names of their own, "
+            f"{{name: {twice}, …}}, and set data.trade: apart"
         )
     return named
 

@@ -223,13 +223,20 @@ def _by_name(bars: Any) -> dict[str, dict[str, pd.DataFrame]]:
         named = list(bars.items())
     else:
         wide = [one for each in bars for one in (expand(each) if isinstance(each, str) else [each])]
-        named = [(" ".join(one) if isinstance(one, Mapping) else instrument_of(one), one) for one in wide]
+        named = [(_name_of(one, i), one) for i, one in enumerate(wide, start=1)]
     if not named:
         raise ConfigError("no markets were given; pass a list or a mapping with at least one")
     twice = next((name for name, count in Counter(name for name, _ in named).items() if count > 1), None)
     if twice is not None:
-        raise ConfigError(f"two markets are called {twice}; give them names of their own: {{name: bars, …}}")
+        raise ConfigError(f"two markets are called {twice}; give them names of their own: [{{name: bars}}, …]")
     return {name: aligned(frames_of(each if isinstance(each, Mapping) else {name: each})) for name, each in named}
+
+
+def _name_of(bars: BarsLike, number: int) -> str:
+    """The instruments' names; for a frame that does not say where it is from, its number in the list."""
+    if isinstance(bars, pd.DataFrame) and "uri" not in bars.attrs:
+        return f"market{number}"
+    return " ".join(bars) if isinstance(bars, Mapping) else instrument_of(bars)
 
 
 def _require_alike(frames: Mapping[str, Mapping[str, pd.DataFrame]]) -> None:
