@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import is_array_api_obj
 from gymnasium import spaces
 from pydantic import AfterValidator, Field
 
 from dltrader.config import NamedConfig
-from dltrader.envs.numeric import Number, higher, lower, nearest, take
+from dltrader.envs.numeric import Number, higher, is_integral, library, lower, nearest, some, take
 from dltrader.errors import ActionError, ConfigError
 from dltrader.registry import Registry
 
@@ -119,7 +119,8 @@ class TargetPosition(ActionScheme):
         del leverage  # `require` has seen to it
         levels = self.levels_for(allow_short=allow_short)
         share = 1.0 / len(held)
-        return [take(levels, choice) * share for choice in parts]
+        shared = [level * share for level in levels]
+        return [take(shared, choice) for choice in parts]
 
     def require(self, *, allow_short: bool, leverage: float) -> None:
         """No short level without short selling, none beyond the leverage."""
@@ -203,7 +204,7 @@ class TargetWeight(ActionScheme):
         """The weights."""
         del allow_short
         weights = _lanes_of(actions, n_lanes, n_instruments)
-        xp = array_namespace(weights)
+        xp = library(weights)
         weights = xp.astype(weights, xp.float64)
         largest = xp.max(xp.abs(weights))
         if not largest <= 1.0:  # nan fails too
@@ -258,19 +259,18 @@ def _lanes_of(actions: Any, n_lanes: int, n_instruments: int) -> Any:
     shape = tuple(array.shape)
     if shape not in {(n_lanes, n_instruments), (n_lanes,) if n_instruments == 1 else (n_lanes, n_instruments)}:
         raise ActionError(f"actions must have the shape ({n_lanes}, {n_instruments}), one row a lane, was {shape}")
-    return array_namespace(array).reshape(array, (n_lanes, n_instruments))
+    return library(array).reshape(array, (n_lanes, n_instruments))
 
 
 def _chosen_in_lanes(actions: Any, n_lanes: int, n_instruments: int, n_choices: int) -> list[Any]:
     """The integer choices of all lanes, checked, one array an instrument."""
     array = _lanes_of(actions, n_lanes, n_instruments)
-    xp = array_namespace(array)
+    xp = library(array)
     rule = f"every action must be {n_instruments} integer(s) from 0 to {n_choices - 1}"
-    if not xp.isdtype(array.dtype, "integral"):
+    if not is_integral(array):
         raise ActionError(f"{rule}, was {array.dtype}")
-    lowest, highest = xp.min(array), xp.max(array)
-    if lowest < 0 or highest >= n_choices:
-        raise ActionError(f"{rule}, was {array.dtype} from {int(lowest)} to {int(highest)}")
+    if some((array < 0) | (array >= n_choices)):
+        raise ActionError(f"{rule}, was {array.dtype} from {int(xp.min(array))} to {int(xp.max(array))}")
     return [array[:, i] for i in range(n_instruments)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -74,6 +75,8 @@ class Arrays:
 
     def asarray(self, values: Any) -> Any:
         """Values as an array here, of the type that they have."""
+        if self.is_numpy and isinstance(values, np.ndarray):
+            return values
         return self.xp.asarray(values, device=self.device)
 
     def take_in(self, values: np.ndarray[Any, Any]) -> Any:
@@ -82,6 +85,15 @@ class Arrays:
             return values
         # A library may refuse to share memory that is marked as read-only: such is copied, once.
         return self.xp.asarray(values if values.flags.writeable else values.copy(), device=self.device)
+
+    def columns(self, numbers: Sequence[Any], dtype: Any) -> Any:
+        """Arrays of (n,) as the columns of one: (n, columns)."""
+        if not self.is_numpy:
+            return self.xp.astype(self.xp.stack(numbers, axis=1), dtype)
+        table = np.empty((len(numbers[0]), len(numbers)), dtype)  # a third of the time of stacking and casting
+        for i, column in enumerate(numbers):
+            table[:, i] = column
+        return table
 
     def columns_at(self, table: Any, rows: Any) -> list[Any]:
         """The columns of some rows of a table, each an array of its own; for numbers that lie far apart but in rows."""

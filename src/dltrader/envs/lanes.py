@@ -13,7 +13,7 @@ from dltrader.envs.arrays import Arrays, Windows
 from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig
 from dltrader.envs.ledger import Execution, Ledger
 from dltrader.envs.markets import Markets
-from dltrader.envs.numeric import Number, choose
+from dltrader.envs.numeric import Number, choose, some
 from dltrader.envs.records import Step, account_of
 from dltrader.envs.sizing import buy_price, order_sizes, sell_price
 from dltrader.errors import EnvironmentStateError
@@ -87,7 +87,7 @@ class Lanes:
         config, ledger = self.config, self.ledger
         asked = config.action.targets(parts, self.held, allow_short=config.allow_short, leverage=config.leverage)
         # What rebalances trades on every bar; the exposures need not have changed.
-        trading = [(new != old) | config.action.rebalances for new, old in zip(asked, self.held, strict=True)]
+        trading = [config.action.rebalances or new != old for new, old in zip(asked, self.held, strict=True)]
         slippage, decided = config.costs.slippage, self.closes
         self.bar = self.bar + 1
         opens, highs, lows, closes = self._quotes()
@@ -104,10 +104,7 @@ class Lanes:
             commission=config.costs.commission, lot_size=config.lot_size, leverage=config.leverage,
         )  # fmt: skip
         execution = ledger.execute(orders, quotes, buys, sells)
-        self.held = [
-            _reached(*each, self.arrays.xp)
-            for each in zip(asked, self.held, ledger.sizes, execution.refused, strict=True)
-        ]
+        self.held = [_reached(*each) for each in zip(asked, self.held, ledger.sizes, execution.refused, strict=True)]
         return self._mark(closes), execution
 
     def windows(self) -> Any:
@@ -118,7 +115,7 @@ class Lanes:
         """Every exposure, then every open trade's unrealised return, (lanes, 2 * instruments) float32."""
         xp = self.arrays.xp
         numbers = account_of(self.ledger.sizes, self.ledger.entries, self.closes, self.equity, bound=self._bound)
-        return xp.astype(xp.stack(numbers, axis=1), xp.float32)
+        return self.arrays.columns(numbers, xp.float32)
 
     def _mark(self, closes: list[Any]) -> Any:
         """Value the accounts at the close, and reward the growth since the close before."""
@@ -133,12 +130,12 @@ class Lanes:
                 invested = invested + value
             self.cash = self.equity - invested
         rewards = self._rewards(Step(before, self.equity, values, self._memory))
-        if tuple(getattr(rewards, "shape", ())) != (self.n_lanes,) or not xp.all(xp.isfinite(rewards)):
+        if tuple(getattr(rewards, "shape", ())) != (self.n_lanes,) or some(~xp.isfinite(rewards)):
             raise EnvironmentStateError(
                 f"a reward must be one finite number a lane, was {rewards!r:.80} for {self.n_lanes} lanes; "
                 "write it so that it takes arrays, or step the environments in Cerebro (train.engine: cerebro)"
             )
-        return xp.astype(rewards, xp.float64, copy=False)
+        return rewards if rewards.dtype == xp.float64 else xp.astype(rewards, xp.float64)
 
     def _rewards(self, step: Step) -> Any:
         """The reward of every lane.
@@ -160,10 +157,10 @@ class Lanes:
         return columns[0::4], columns[1::4], columns[2::4], columns[3::4]
 
 
-def _reached(asked: Number, before: Number, size: Number, refused: Number, xp: Any) -> Number:
+def _reached(asked: Number, before: Number, size: Number, refused: Number) -> Number:
     """The exposure held: the one asked for; after a refusal the one before, or none if that was closed on the way."""
     failed = refused != 0.0
-    return choose(failed, choose(size != 0.0, before, 0.0), asked) if xp.any(failed) else asked
+    return choose(failed, choose(size != 0.0, before, 0.0), asked) if some(failed) else asked
 
 
 def _name_of(reward: Any) -> str:

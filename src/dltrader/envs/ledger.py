@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dltrader.envs.numeric import Number, choose
+from dltrader.envs.numeric import Number, choose, higher, lower
 
 
 class Execution(NamedTuple):
@@ -32,11 +32,23 @@ class Execution(NamedTuple):
 
 
 class _Split(NamedTuple):
-    """An order on a position: what it closes, what it opens, and the position's mean price afterwards."""
+    """An order on a position: what it closes and opens, and what becomes of the position.
+
+    Attributes:
+        closed: Units.
+        opened: Units.
+        opens_nothing: Whether there are none.
+        entry: Mean price of the position afterwards.
+        closing_cost: Units closed x commission: times a price it is money.
+        opening_cost: The same of units opened.
+    """
 
     closed: Number
     opened: Number
+    opens_nothing: Number
     entry: Number
+    closing_cost: Number
+    opening_cost: Number
 
 
 @dataclass
@@ -69,30 +81,26 @@ class Ledger:
             sells: Prices that sales fill at.
         """
         prices = [choose(order > 0.0, buy, sell) for order, buy, sell in zip(orders, buys, sells, strict=True)]
-        splits = [_split(*each) for each in zip(orders, prices, self.sizes, self.entries, strict=True)]
+        splits = [_split(*each, self.commission) for each in zip(orders, prices, self.sizes, self.entries, strict=True)]
         turns = _turns(orders)
         accepted: list[Number] = [True] * len(orders)
         checked = self.cash
         for i, acts in turns:
-            closed, opened, _ = splits[i]
             # Nothing has been executed yet: what an order closes is checked as if it had been bought at the quote.
-            after = self._opening(opened, quotes[i], self._closing(closed, quotes[i], quotes[i], checked))
+            after = self._opening(splits[i], quotes[i], self._closing(splits[i], quotes[i], quotes[i], checked))
             # A refused order leaves its shortfall in the broker's running sum: later ones are refused with it.
             checked = choose(acts, after, checked)
             accepted[i] = accepted[i] & ~(acts & (after < 0.0))
         filled, fees, refused = list(orders), list(orders), list(orders)
         for i, acts in turns:
-            done, fee = self._execute(i, splits[i], prices[i], acts & accepted[i])
-            filled[i], fees[i] = choose(acts, done, filled[i]), choose(acts, fee, fees[i])
-        for i, (order, done, split) in enumerate(zip(orders, filled, splits, strict=True)):
-            # Parts may not add up to the whole in the last bit: an opening that happened is no refusal.
-            short = ~accepted[i] | ((split.opened != 0.0) & (done == split.closed))
-            refused[i] = choose(short, order - done, 0.0)
+            found = self._execute(i, orders[i], splits[i], prices[i], acts & accepted[i])
+            for kept, new in zip((filled, fees, refused), found, strict=True):
+                kept[i] = choose(acts, new, kept[i])
         return Execution(filled, prices, fees, refused)
 
     def equity(self, closes: Sequence[Number]) -> Number:
         """Money that the accounts are worth at these prices."""
-        worth = 0.0 * self.cash
+        worth = 0.0
         for size, entry, close in zip(self.sizes, self.entries, closes, strict=True):
             value = size * close
             if self.leverage == 1.0:
@@ -105,28 +113,35 @@ class Ledger:
             worth = worth + choose(is_long, gain, 0.0)
         return self.cash + worth
 
-    def _execute(self, i: int, split: _Split, price: Number, acts: Number) -> tuple[Number, Number]:
-        """Execute an order where it acts; units executed and commission paid."""
-        closed, opened, entry = split
-        cash = self._closing(closed, self.entries[i], price, self.cash)
-        left = self._opening(opened, price, cash)
+    def _execute(
+        self, i: int, order: Number, split: _Split, price: Number, acts: Number
+    ) -> tuple[Number, Number, Number]:
+        """Execute an order where it acts: units executed, commission paid, units refused."""
+        cash = self._closing(split, self.entries[i], price, self.cash)
+        left = self._opening(split, price, cash)
         opens = left >= 0.0
-        whole = opens | (opened == 0.0)
-        done = choose(acts, closed + choose(opens, opened, 0.0), 0.0)
+        whole = opens | split.opens_nothing
+        done = choose(acts, split.closed + choose(opens, split.opened, 0.0), 0.0)
         self.cash = choose(acts, choose(whole, left, cash), self.cash)
+        executed = acts & whole
         # Where opening was refused, the position is as before, or gone.
-        self.entries[i] = choose(acts & whole, entry, self.entries[i])
+        self.entries[i] = choose(executed, split.entry, self.entries[i])
         self.sizes[i] = self.sizes[i] + done
-        return done, abs(done) * self.commission * price
+        # The parts may not add up to the whole in the last bit: what was executed has nothing left.
+        return done, abs(done) * self.commission * price, choose(executed, 0.0, order - done)
 
-    def _closing(self, closed: Number, entry: Number, price: Number, cash: Number) -> Number:
-        """Cash after closing units that were bought at an entry price."""
-        value = -closed * entry
-        return cash + (self._bound(value) - closed * (price - entry)) - abs(closed) * self.commission * price
+    def _closing(self, split: _Split, entry: Number, price: Number, cash: Number) -> Number:
+        """Cash after closing what was bought at an entry price."""
+        spent = split.closed * entry  # negative: it comes back
+        if self.leverage != 1.0:
+            spent = -self._bound(-spent)
+        if entry is not price:
+            spent = spent + split.closed * (price - entry)
+        return cash - spent - split.closing_cost * price
 
-    def _opening(self, opened: Number, price: Number, cash: Number) -> Number:
-        """Cash after opening units at a price."""
-        return cash - self._bound(opened * price) - abs(opened) * self.commission * price
+    def _opening(self, split: _Split, price: Number, cash: Number) -> Number:
+        """Cash after opening at a price."""
+        return cash - self._bound(split.opened * price) - split.opening_cost * price
 
     def _bound(self, value: Number) -> Number:
         """The cash that a position's value binds: with leverage less than all of a long one's."""
@@ -144,14 +159,13 @@ def _turns(orders: Sequence[Number]) -> list[tuple[int, Number]]:
     return sales + [(i, order > 0.0) for i, order in enumerate(orders)]
 
 
-def _split(order: Number, price: Number, size: Number, entry: Number) -> _Split:
+def _split(order: Number, price: Number, size: Number, entry: Number, commission: float) -> _Split:
     """How a position takes an order, as `backtrader.position.Position.update` does; nothing where there is none."""
-    after = size + order
-    turns = size * order < 0.0  # against the position
-    flips = size * after < 0.0
-    opened = choose(turns, choose(flips, after, 0.0), order)
-    closed = choose(turns, choose(flips, -size, order), 0.0)
-    mean = (entry * size + order * price) / choose(after == 0.0, 1.0, after)
-    adds = size * order > 0.0
-    begun = choose(flips | (size == 0.0), price, entry)
-    return _Split(closed, opened, choose(adds, mean, begun))
+    against = -size  # what would close the position
+    closed = higher(lower(order, higher(against, 0.0)), lower(against, 0.0))
+    opened = order - closed
+    opens_nothing = opened == 0.0
+    mean = (entry * size + order * price) / choose(opens_nothing, 1.0, size + order)
+    begun = choose(size + closed == 0.0, price, mean)
+    after = choose(opens_nothing, entry, begun)
+    return _Split(closed, opened, opens_nothing, after, abs(closed) * commission, abs(opened) * commission)

@@ -74,9 +74,8 @@ def order_sizes(
         # The value before the cut pays more commission than the one after it: the cut errs on the safe side.
         targets = _within_means(targets, trading, positions, quotes, value, leverage)
         value, signs, fills = _after_fills(targets, worth, *market)
-    value = choose(solvent, value, 0.0)
     return [
-        _order(side, target * value / fill, position, value / fill, lot_size)
+        _order(side, target, value, fill, position, lot_size)
         for side, target, fill, position in zip(signs, targets, fills, positions, strict=True)
     ]
 
@@ -128,12 +127,16 @@ def _within_means(
     return [choose(target > 0.0, target * cut, target) for target in targets]
 
 
-def _order(side: Number, target: Number, position: Number, full: Number, lot_size: float) -> Number:
-    """Units from a position to a target, if that lies on the expected side."""
-    if lot_size > 0.0:
+def _order(side: Number, exposure: Number, value: Number, fill: Number, position: Number, lot_size: float) -> Number:
+    """Units from a position to an exposure of a value at a price, if that lies on the expected side."""
+    target = exposure * value / fill
+    if lot_size == 1.0:
+        size = truncate(target) - position
+        smallest = 0.0
+    elif lot_size > 0.0:
         size = truncate(target / lot_size) * lot_size - position
         smallest = 0.0
     else:
         size = target * (1.0 - FRACTION_SLACK) - position
-        smallest = choose(target == 0.0, 0.0, DUST * full)
+        smallest = choose(target == 0.0, 0.0, DUST * (value / fill))
     return choose((size * side > smallest), size, 0.0)

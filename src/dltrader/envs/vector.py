@@ -20,7 +20,7 @@ from dltrader.envs.lanes import Lanes
 from dltrader.envs.ledger import Execution
 from dltrader.envs.markets import Episodes, MarketsLike, markets_of
 from dltrader.envs.memory import lane_bytes, require_memory
-from dltrader.envs.numeric import choose
+from dltrader.envs.numeric import choose, some
 from dltrader.errors import ConfigError, EnvironmentStateError
 from dltrader.features import FittedPipeline
 
@@ -160,7 +160,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         info = self._info(execution)
         ended = terminated | truncated
         observations = self._observe()
-        if self._arrays.xp.any(ended):
+        if some(ended):
             final = {"final_obs": observations, "_final_obs": ended, "final_info": info, "_final_info": ended}
             self._begin(to_numpy(ended))
             # An episode that has just begun has had no orders.
@@ -203,5 +203,5 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             info["market"] = self._names[self._market]
         if self.markets.n_instruments == 1:
             return info | {name: values[0] for name, values in by_instrument.items()}
-        stack = self._arrays.xp.stack
-        return info | {name: stack(values, axis=1) for name, values in by_instrument.items()}
+        dtype = self._arrays.xp.float64
+        return info | {name: self._arrays.columns(values, dtype) for name, values in by_instrument.items()}
