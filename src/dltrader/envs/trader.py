@@ -91,6 +91,8 @@ class Trader:
 
     def account(self, bound: float) -> list[float]:
         """The account part of an observation: every exposure, then every open trade's unrealised return."""
+        if not any(self.positions):
+            return [0.0] * (2 * len(self.positions))  # as the formula says, in a tenth of the time
         held = zip(self._datas, self.positions, strict=True)
         entries = [self._broker.getposition(data).price if size else 1.0 for data, size in held]
         return account_of(self.positions, entries, self.closes, self.equity, bound=bound)
