@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dltrader.envs import market as market_module
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import EnvConfig
 from dltrader.envs.market import Market
@@ -128,3 +129,10 @@ def test_markets_that_make_no_set_are_named():
         Markets.build(["sample:IBM", "sample:IBM"], CONFIG)
     with pytest.raises(ConfigError, match="no markets were given"):
         Markets.build([], CONFIG)
+
+
+def test_times_of_long_markets_are_the_same(monkeypatch):
+    monkeypatch.setattr(market_module, "STAMPED_BARS", 10)
+    market = Market.build(BARS["a"], CONFIG)
+    assert [market.stamps[i] for i in range(40)] == BARS["a"].index.tolist()
+    assert str(market.stamps[3].tz) == "UTC"
