@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
 
-.PHONY: demo test lint format images clean
+.PHONY: demo test lint format images speed clean
 
 demo: $(VENV)/.core
 	rm -rf $(RUN)
@@ -30,6 +30,10 @@ images: $(VENV)/.core
 	$(BIN)/dltrader train ppo_attention --out runs/readme
 	$(BIN)/dltrader backtest runs/readme
 	$(BIN)/dltrader plot runs/readme --out images
+
+# The speeds that the README tells and shows; eight minutes.
+speed: $(VENV)/.core
+	$(BIN)/dltrader bench speed --out images/speed.png
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
