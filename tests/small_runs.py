@@ -17,7 +17,18 @@ from dltrader.envs.market import Market
 from market_bars import random_walk
 
 ENV = {"window_bars": 4, "features": ["log_return", "range"], "scaling": "train"}
-AGENT = {"name": "ppo", "extractor": {"name": "mlp", "hidden": [8]}, "hidden": [8], "n_steps": 64, "batch_size": 64}
+NETWORK = {"extractor": {"name": "mlp", "hidden": [8]}, "hidden": [8]}
+ROLLOUT = NETWORK | {"n_steps": 64, "batch_size": 64}
+REPLAY = NETWORK | {"replay_bars": 500, "learning_starts": 32, "batch_size": 16, "gradient_steps_per_bar": 0.25}
+SIZES = {
+    "ppo": ROLLOUT,
+    "recurrent_ppo": ROLLOUT,
+    "a2c": NETWORK,
+    "sac": REPLAY,
+    "dqn": REPLAY | {"target_update_bars": 64},
+    "qrdqn": REPLAY | {"target_update_bars": 64, "n_quantiles": 5},
+}
+AGENT = {"name": "ppo"} | ROLLOUT
 EXPERIMENT = {
     "name": "small",
     "data": {"bars": "synthetic:gbm?n=300&sigma=0.3&seed=5"},
@@ -35,8 +46,19 @@ def experiment(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 def agent_of(**changes: Any) -> Any:
     """A small agent's configuration."""
-    values = AGENT | changes
-    return AGENTS[str(values["name"])].from_mapping(values)
+    name = str(changes.get("name", "ppo"))
+    return AGENTS[name].from_mapping({"name": name} | SIZES.get(name, {}) | changes)
+
+
+def action_of(name: str) -> str:
+    """An action scheme on which an agent can act."""
+    return "target_weight" if name == "sac" else "target_position"
+
+
+def experiment_of(name: str, changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The small experiment with another agent, on actions that fit it."""
+    agent = {"name": name} | SIZES.get(name, {})
+    return override(experiment({"agent": agent, "env.action": action_of(name)}), changes or {})
 
 
 def market_of(n_instruments: int = 1, **env: Any) -> tuple[Market, EnvConfig]:
@@ -54,8 +76,8 @@ def makers(n_envs: int = 2, **env: Any) -> list[Any]:
 
 def untrained(seed: int = 0, *, n_instruments: int = 1, agent: Mapping[str, Any] | None = None, **env: Any) -> Any:
     """A policy whose weights were drawn and never learned; large ones, so that it does not always act alike."""
-    market, config = market_of(n_instruments, **env)
     chosen = agent_of(**(agent or {}))
+    market, config = market_of(n_instruments, **{"action": action_of(chosen.name)} | env)
     torch.manual_seed(seed)
     network = TrainedPolicy.network_for(chosen, config, market.pipeline, n_instruments)
     with torch.no_grad():

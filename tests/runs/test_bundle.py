@@ -175,7 +175,7 @@ def test_files_that_are_no_safetensors_are_refused(saved):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["agent"].update(name="a2c"), "unknown agent 'a2c'; known: ppo, recurrent_ppo"),
+        (lambda d: d["agent"].update(name="zzz"), "unknown agent 'zzz'; known: a2c, dqn, ppo, "),
         (lambda d: d["env"].update(reward="my_reward"), "unknown reward 'my_reward'"),
         (lambda d: d["agent"]["extractor"].update(name="mamba"), "unknown extractor 'mamba'"),
         (lambda d: d["pipeline"]["features"][0].update(name="my_feature"), "unknown feature 'my_feature'"),

@@ -14,7 +14,9 @@ from market_bars import random_walk
 
 
 def test_these_configurations_are_shipped():
-    assert {"ppo_mlp", "ppo_lstm", "ppo_attention", "recurrent_ppo"} <= set(shipped_configs())
+    assert {"ppo_mlp", "ppo_lstm", "ppo_attention", "recurrent_ppo", "dqn_lstm", "a2c_mlp", "sac_mlp"} <= set(
+        shipped_configs()
+    )
 
 
 @pytest.mark.parametrize("name", shipped_configs())
@@ -71,7 +73,13 @@ def test_a_folder_does_not_hide_a_shipped_configuration(tmp_path, monkeypatch):
     ("source", "message"),
     [
         ("ppo_mpl", "no configuration file 'ppo_mpl'; did you mean 'ppo_mlp'?"),
-        ("zzz", "no configuration file 'zzz'; known: ppo_attention, ppo_lstm, ppo_mlp, ppo_sine, recurrent_ppo"),
+        (
+            "zzz",
+            (
+                "no configuration file 'zzz'; known: a2c_mlp, dqn_lstm, ppo_attention, ppo_lstm, ppo_mlp, ppo_sine, "
+                "recurrent_ppo, sac_mlp"
+            ),
+        ),
         ("nowhere.yaml", "cannot read the configuration nowhere.yaml: No such file or directory"),
     ],
 )

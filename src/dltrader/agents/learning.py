@@ -1,4 +1,4 @@
-"""Learning: one algorithm on several environments, reported on after every rollout."""
+"""Learning: one algorithm on several environments, reported on as it goes."""
 
 from __future__ import annotations
 
@@ -29,16 +29,28 @@ if TYPE_CHECKING:
     from stable_baselines3.common.policies import BasePolicy
 
 
+REPORT_BARS = 2048
+"""Bars between reports on agents that update every few bars: a rollout of PPO by its defaults."""
+
+NEVER = 2**62
+"""Episodes or rollouts between what an algorithm writes by itself, where it is told when to write."""
+
+LOSSES = "train/value_loss", "train/critic_loss", "train/loss"
+"""Where an algorithm logs the error of its values; PPO's train/loss is another, but it has the first too."""
+
+
 @dataclass(frozen=True)
 class Rollout:
-    """How training stands after a rollout and the update that followed it; nan where there is nothing to say yet.
+    """How training stands after a rollout and the update that followed it; nan where there is nothing to say.
 
     Attributes:
         steps: Bars stepped so far, over all environments.
         bars_per_second: Bars stepped since the start per second, learning included.
-        episode_growth: Mean log growth of equity over the episodes that ended since the rollout before.
-        policy_entropy: Mean entropy of the action distribution in the last update, nats.
-        value_loss: Mean squared error of the value in the last update, in units of the scaled reward.
+        episode_growth: Mean log growth of equity over the episodes that ended since the report before.
+        policy_entropy: Mean entropy of the action distribution in the last update, nats; nan where agents learn from a
+            replay.
+        value_loss: Mean error of the value in the last update, as the algorithm measures it, in units of the scaled
+            reward: squared, or Huber's for DQN.
         learning_rate: Step size of the last update.
         network: The policy's network as it is now; always the same object.
     """
@@ -61,6 +73,7 @@ def learn(
     device: str = "cpu",
     threads: int = 1,
     tensorboard: Path | None = None,
+    report_every: int = REPORT_BARS,
     on_start: Callable[[BasePolicy], None] = lambda _: None,
     on_rollout: Callable[[Rollout], None] = lambda _: None,
 ) -> BasePolicy:
@@ -77,8 +90,10 @@ def learn(
         device: "cpu", "cuda" or "auto".
         threads: Threads that torch computes with; small networks prefer one.
         tensorboard: A folder for TensorBoard's files.
+        report_every: Bars between reports, at least, on an agent that updates every few bars.
         on_start: Called with the network before the first bar.
-        on_rollout: Called after every rollout; what it raises ends the training.
+        on_rollout: Called after every rollout and its update, or as often as `report_every` says, and in the end; what
+            it raises ends the training.
 
     Raises:
         ConfigError: The configuration does not fit, or there is no such device.
@@ -92,7 +107,10 @@ def learn(
             learner = agent.learner(env, seed=seed, device=device)
             learner.set_logger(_logger(tensorboard))
             network = _windowed_network(agent, learner)
-            learner.learn(total_timesteps, callback=[FreezeEncodings(), _Reporter(network, on_start, on_rollout)])
+            # What updates every few bars says too much, or clears what it knows before it is asked.
+            interval = NEVER if agent.updates_often else 1
+            reporter = _Reporter(network, report_every if agent.updates_often else None, on_start, on_rollout)
+            learner.learn(total_timesteps, callback=[FreezeEncodings(), reporter], log_interval=interval)
         return network
     finally:
         env.close()
@@ -109,18 +127,31 @@ def _windowed_network(agent: AgentConfig, learner: BaseAlgorithm) -> BasePolicy:
 
 
 class _Reporter(BaseCallback):
-    """Turns what Stable-Baselines3 knows after a rollout into a `Rollout`."""
+    """Turns what Stable-Baselines3 knows after a rollout into a `Rollout`.
+
+    Args:
+        network: Is shown to whom is reported, with the weights of then.
+        every: Bars between reports, at least, after which the algorithm's log is written; None: after every rollout,
+            and it writes its log by itself.
+        on_start: Called with the network.
+        on_rollout: Called with every report.
+    """
 
     def __init__(
-        self, network: BasePolicy, on_start: Callable[[BasePolicy], None], on_rollout: Callable[[Rollout], None]
+        self,
+        network: BasePolicy,
+        every: int | None,
+        on_start: Callable[[BasePolicy], None],
+        on_rollout: Callable[[Rollout], None],
     ) -> None:
         super().__init__()
-        self._network, self._on_start, self._on_rollout = network, on_start, on_rollout
+        self._network, self._every, self._on_start, self._on_rollout = network, every, on_start, on_rollout
         self._growths: list[float] = []
+        self._reported = 0
         self._started = time.monotonic()
 
     def _on_training_start(self) -> None:
-        self._started = time.monotonic()
+        self._started, self._reported = time.monotonic(), self.num_timesteps
         self._refresh()
         self._on_start(self._network)
 
@@ -132,7 +163,8 @@ class _Reporter(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
-        if self.num_timesteps > 0:  # what came before the first rollout is nothing
+        # What came before the first rollout is nothing.
+        if self.num_timesteps - self._reported >= (self._every or 1):
             self._report()
 
     def _on_training_end(self) -> None:
@@ -147,17 +179,21 @@ class _Reporter(BaseCallback):
         logged = self.logger.name_to_value
         seconds = time.monotonic() - self._started
         growths, self._growths = self._growths, []
+        self._reported = self.num_timesteps
+        losses = (logged[key] for key in LOSSES if key in logged)
         self._on_rollout(
             Rollout(
                 steps=self.num_timesteps,
                 bars_per_second=self.num_timesteps / seconds if seconds > 0 else math.nan,
                 episode_growth=sum(growths) / len(growths) if growths else math.nan,
                 policy_entropy=-float(logged.get("train/entropy_loss", math.nan)),
-                value_loss=float(logged.get("train/value_loss", math.nan)),
+                value_loss=float(next(losses, math.nan)),
                 learning_rate=float(logged.get("train/learning_rate", math.nan)),
                 network=self._network,
             )
         )
+        if self._every is not None:
+            self.model.dump_logs()
 
 
 def _gamma(agent: AgentConfig) -> float:

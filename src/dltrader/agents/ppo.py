@@ -7,37 +7,24 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from gymnasium import spaces
 from pydantic import Field
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentMultiInputActorCriticPolicy
 from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy, MultiInputActorCriticPolicy
-from stable_baselines3.common.utils import LinearSchedule
+from stable_baselines3.common.policies import BasePolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from dltrader.agents.bars import names_bars
-from dltrader.agents.config import AgentConfig
-from dltrader.agents.extractor import MarketExtractor
-from dltrader.agents.rollouts import BarRolloutBuffer
-from dltrader.envs.memory import require_memory
+from dltrader.agents.rollouts import BarRolloutBuffer, require_room
+from dltrader.agents.sb3 import LearnerConfig
 from dltrader.errors import ConfigError
 
-NUMBERS_A_SAMPLE = 24
-"""Rewards, values, probabilities, advantages, returns, and what an update makes of them."""
 
-
-class PPOConfig(AgentConfig):
-    """PPO with defaults that suit trading: a short horizon, because tomorrow's price says little about next month's."""
+class PPOConfig(LearnerConfig):
+    """PPO with defaults that suit trading."""
 
     name: Literal["ppo"] = "ppo"
-    hidden: tuple[int, ...] = Field((64,), description="Units of the layers between extractor and heads")
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="Step size of Adam at the start")
-    schedule: Literal["linear", "constant"] = Field(
-        "linear", description="Whether the step size falls to a tenth over the training"
-    )
-    gamma: float = Field(0.95, ge=0, le=1, description="Discount per bar; 0.95 looks about 20 bars ahead")
     gae_lambda: float = Field(0.9, ge=0, le=1, description="Weight of longer returns in the advantages")
     n_steps: int = Field(32, ge=2, description="Bars of each environment between updates")
     batch_size: int = Field(256, ge=2, description="Bars of a gradient step")
@@ -49,7 +36,7 @@ class PPOConfig(AgentConfig):
     normalize_advantage: bool = Field(default=True, description="Whether advantages are standardised in every batch")
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = PPO
-    policy_class: ClassVar[type[ActorCriticPolicy]] = MultiInputActorCriticPolicy
+    policy_class: ClassVar[type[BasePolicy]] = MultiInputActorCriticPolicy
 
     def require(self, n_envs: int) -> None:
         """Whole batches: the bars of an update are a multiple of a gradient step's."""
@@ -60,20 +47,18 @@ class PPOConfig(AgentConfig):
                 f"train.n_envs {n_envs}), was {self.batch_size}"
             )
 
-    def require_room(self, env: VecEnv) -> None:
+    def require_room(self, n_envs: int, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
         """Room for a rollout."""
-        require_memory(env.num_envs, self.n_steps * _sample_bytes(env), "of a rollout take")
+        require_room(n_envs, self.n_steps, observation_space, action_space)
 
     def learner(self, env: VecEnv, *, seed: int, device: str) -> PPO | RecurrentPPO:
         """A PPO learner on the environments."""
         self.require(env.num_envs)
-        self.require_room(env)
-        # To a tenth, not to zero: the last update, or the only one, is to teach something too.
-        falling = LinearSchedule(self.learning_rate, self.learning_rate / 10, 1.0)
+        self.require_room(env.num_envs, env.observation_space, env.action_space)
         return self.algorithm(
             self.policy_class,  # type: ignore[arg-type] # RecurrentPPO has its own, and a subclass sets both
             env,
-            learning_rate=falling if self.schedule == "linear" else self.learning_rate,
+            learning_rate=self._step_size(),
             n_steps=self.n_steps,
             batch_size=self.batch_size,
             n_epochs=self.n_epochs,
@@ -90,37 +75,8 @@ class PPOConfig(AgentConfig):
             **self._buffer_options(env),
         )
 
-    def network(self, observation_space: spaces.Dict, action_space: spaces.Space[Any]) -> ActorCriticPolicy:
-        """Actor and critic on one extractor."""
-        options = self._network_options() | {"optimizer_class": _NoOptimizer}
-        return self.policy_class(observation_space, action_space, lr_schedule=lambda _: 0.0, **options)
-
     def _buffer_options(self, env: VecEnv) -> dict[str, Any]:
         return {"rollout_buffer_class": BarRolloutBuffer} if names_bars(env.observation_space) else {}
-
-    def _network_options(self) -> dict[str, Any]:
-        return {
-            "net_arch": list(self.hidden),
-            "features_extractor_class": MarketExtractor,
-            "features_extractor_kwargs": {"extractor": self.extractor},
-            # Adam in one kernel: a small network's update is otherwise a seventh bookkeeping. SB3's own eps.
-            "optimizer_kwargs": {"eps": 1e-5, "fused": True},
-        }
-
-
-def _sample_bytes(env: VecEnv) -> int:
-    """About how many bytes a step of one environment takes in a rollout, and in the minibatches made of it."""
-    assert isinstance(env.observation_space, spaces.Dict)
-    observed = sum(int(np.prod(part.shape or 1)) for part in env.observation_space.values())
-    acted = int(np.prod(env.action_space.shape or 1))
-    return 4 * (2 * observed + acted + NUMBERS_A_SAMPLE)
-
-
-class _NoOptimizer:
-    """Stands for the optimizer of a network that is only asked: making a real one loads torch's compiler, seconds."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        """Take what an optimizer takes, and keep nothing."""
 
 
 class RecurrentPPOConfig(PPOConfig):
@@ -131,7 +87,7 @@ class RecurrentPPOConfig(PPOConfig):
     n_steps: int = Field(64, ge=2, description="Bars of each environment between updates, which its memory learns from")
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = RecurrentPPO
-    policy_class: ClassVar[type[ActorCriticPolicy]] = RecurrentMultiInputActorCriticPolicy
+    policy_class: ClassVar[type[BasePolicy]] = RecurrentMultiInputActorCriticPolicy
 
     def _buffer_options(self, env: VecEnv) -> dict[str, Any]:
         del env

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from dltrader.agents.bars import to_bars
 from dltrader.agents.shared import BarEncoder
+from dltrader.envs.memory import require_memory
 
 if TYPE_CHECKING:
     from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 
 DISTINCT = 256
 """Distinct bars that a minibatch is to hold at least: fewer would make its gradient a noisy one."""
+
+NUMBERS_A_SAMPLE = 24
+"""Rewards, values, probabilities, advantages, returns, and what an update makes of them."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -98,3 +103,23 @@ def grouped(bars: Indices, size: int) -> Indices:
     offset = np.random.random(len(count))  # noqa: NPY002 - as above
     turn = (group + offset[bar]) / (-(-count // size))[bar]
     return order[np.argsort(turn, kind="stable")]
+
+
+def require_room(
+    n_envs: int, n_steps: int, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]
+) -> None:
+    """Check that a rollout, and the minibatches made of it, fit into the memory that is free.
+
+    Args:
+        n_envs: Environments stepped side by side.
+        n_steps: Bars of each in a rollout.
+        observation_space: What one of them shows.
+        action_space: What may be done in it.
+
+    Raises:
+        ConfigError: They do not fit.
+    """
+    assert isinstance(observation_space, spaces.Dict)
+    observed = sum(int(np.prod(part.shape or 1)) for part in observation_space.values())
+    acted = int(np.prod(action_space.shape or 1))
+    require_memory(n_envs, n_steps * 4 * (2 * observed + acted + NUMBERS_A_SAMPLE), "of a rollout take")

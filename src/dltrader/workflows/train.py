@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from dltrader.agents.lanes import LanesVecEnv
-from dltrader.agents.learning import Rollout, learn
+from dltrader.agents.learning import REPORT_BARS, Rollout, learn
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import fingerprint, in_memory
 from dltrader.envs.arrays import require_device
@@ -91,6 +91,7 @@ def train(
                 device=experiment.train.device,
                 threads=experiment.train.threads,
                 tensorboard=run.path / "tensorboard" if importlib.util.find_spec("tensorboard") else None,
+                report_every=min(REPORT_BARS, experiment.train.evaluate_every),
                 on_start=recorder.start,
                 on_rollout=partial(_report, recorder, bar.show if bar else None),
             )
@@ -129,7 +130,7 @@ def _environments(experiment: ExperimentConfig, markets: Markets, prepare: Prepa
     if experiment.train.engine == "vector":
         together = experiment.train.lanes_per_episode
         lanes = LanesVecEnv(markets, experiment.env, n_envs, together=together, windows=False)
-        experiment.agent.require_room(lanes)
+        experiment.agent.require_room(n_envs, lanes.observation_space, lanes.action_space)
         return lanes
     return [partial(TradingEnv, markets, experiment.env, prepare=prepare)] * n_envs
 
@@ -142,8 +143,12 @@ def _require_fit(experiment: ExperimentConfig, markets: Markets, prepare: Prepar
             "commissions and orders of yours would have no effect; set train.engine: cerebro"
         )
     require_device(experiment.train.device, "train.device")
-    experiment.agent.require(experiment.train.n_envs)
-    TrainedPolicy.network_for(experiment.agent, experiment.env, markets.pipeline, markets.n_instruments)
+    agent, n_envs = experiment.agent, experiment.train.n_envs
+    agent.require(n_envs)
+    agent.require_length(experiment.train.total_timesteps)
+    network = TrainedPolicy.network_for(agent, experiment.env, markets.pipeline, markets.n_instruments)
+    if experiment.train.engine == "cerebro":  # lanes show other observations, and are asked when they are made
+        agent.require_room(n_envs, network.observation_space, network.action_space)
 
 
 def _report(recorder: _Recorder, show: Callable[[Rollout], None] | None, rollout: Rollout) -> None:
