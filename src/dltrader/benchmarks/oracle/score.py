@@ -1,0 +1,135 @@
+"""How much of the optimum a policy reaches: on common test paths, and over training seeds.
+
+Source of the statistics over seeds: Agarwal, Schwarzer, Castro, Courville and Bellemare 2021, "Deep reinforcement
+learning at the edge of the statistical precipice", arXiv 2108.13264.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from dltrader.agents.policy import Policy
+from dltrader.benchmarks.oracle.observation import observe, windows_of
+from dltrader.benchmarks.oracle.signals import Array, Paths
+from dltrader.benchmarks.oracle.solver import solve
+from dltrader.benchmarks.oracle.tasks import Task
+from dltrader.errors import ConfigError
+
+N_PATHS = 100
+STEPS = 1_000
+HISTORY = 256
+"""Columns before the first step, from which the optimum estimates a hidden signal: older ones say next to nothing."""
+TEST_SEED = 20_200_327
+
+
+@dataclass(frozen=True)
+class Score:
+    """A policy and the optimum on the same paths.
+
+    Attributes:
+        task: Label of the task.
+        reached: (n_paths,) what the policy reached on each path: mean reward per step; of `ritter` the Sharpe ratio.
+        optimum: (n_paths,) what the optimal policy reaches.
+    """
+
+    task: str
+    reached: Array
+    optimum: Array
+
+    @property
+    def fraction(self) -> float:
+        """The policy's mean over that of the optimum; 1 is optimal, 0 as good as doing nothing."""
+        return float(self.reached.mean() / self.optimum.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Of the fraction, over paths; small, for both had the same luck (the delta method for a ratio of means)."""
+        apart = self.reached - self.fraction * self.optimum
+        return float(apart.std(ddof=1) / math.sqrt(len(apart)) / abs(self.optimum.mean()))
+
+
+@lru_cache(maxsize=16)
+def common_paths(task: Task, *, n_paths: int = N_PATHS, steps: int = STEPS, seed: int = TEST_SEED) -> Paths:
+    """The common test paths of a task; kept for the process.
+
+    Args:
+        task: What is played.
+        n_paths: How many.
+        steps: Steps of each.
+        seed: Other than any that training draws its own seeds from; give another one for paths to tune on.
+    """
+    if n_paths < 2 or steps < 2:
+        raise ConfigError(f"a score takes at least 2 paths of 2 steps, was {n_paths} of {steps}")
+    return task.sample(np.random.default_rng([seed, TEST_SEED]), n_paths, steps, HISTORY)
+
+
+def score(policy: Policy, task: Task, *, window_bars: int = 32, paths: Paths | None = None) -> Score:
+    """Score a policy against the optimum on the same paths.
+
+    Args:
+        policy: Anything with `predict`; it is asked for its deterministic actions.
+        task: What is played.
+        window_bars: How many numbers of the market the policy sees.
+        paths: Other than the common test paths.
+
+    Raises:
+        ConfigError: The window is longer than the history of the paths.
+    """
+    paths = common_paths(task) if paths is None else paths
+    return score_positions(play(policy, task, paths, window_bars=window_bars), task, paths=paths)
+
+
+def score_positions(positions: Array, task: Task, *, paths: Paths | None = None) -> Score:
+    """Score positions (n_paths, steps), however they came about, against the optimum on the same paths."""
+    paths = common_paths(task) if paths is None else paths
+    best = solve(task).positions(paths)
+    return Score(task.label, task.performance(paths, positions), task.performance(paths, best))
+
+
+def play(policy: Policy, task: Task, paths: Paths, *, window_bars: int) -> Array:
+    """The positions that a policy takes along paths, (n_paths, steps), from no position."""
+    if not 1 <= window_bars <= paths.history:
+        raise ConfigError(f"window_bars must be from 1 to {paths.history}, the history of the paths, was {window_bars}")
+    # At step t the newest column that is seen is history - 1 + t.
+    windows = windows_of(paths.shown, window_bars)[:, paths.history - window_bars :]  # (n_paths, steps + 1, window)
+    n_paths = len(paths.shown)
+    found = np.empty((paths.steps, n_paths))
+    held, state, start = np.zeros(n_paths), None, np.ones(n_paths, bool)
+    for step in range(paths.steps):
+        observation: Any = observe(task, windows[:, step], held)
+        actions, state = policy.predict(observation, state=state, episode_start=start, deterministic=True)
+        found[step] = held = task.position_of(actions, held)
+        start = np.zeros(n_paths, bool)
+    return np.ascontiguousarray(found.T)
+
+
+def interquartile_mean(values: Array) -> float:
+    """The mean of the middle half: a quarter of the values, rounded down, is left out at either end."""
+    ordered = np.sort(np.ravel(values))
+    cut = len(ordered) // 4
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+def bootstrap_interval(
+    fractions: Array, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """The stratified percentile bootstrap interval of the interquartile mean.
+
+    Args:
+        fractions: (n_seeds,) of one task, or (n_seeds, n_tasks): seeds are drawn anew within each task, its stratum.
+        level: Chance with which such intervals hold the mean.
+        resamples: How often all is drawn anew.
+        seed: Of the draws.
+    """
+    scores = np.asarray(fractions, np.float64).reshape(len(fractions), -1)  # (seeds, tasks)
+    draws = np.random.default_rng(seed).integers(len(scores), size=(resamples, *scores.shape))
+    drawn = np.sort(np.take_along_axis(scores[None], draws, axis=1).reshape(resamples, -1), axis=1)
+    cut = drawn.shape[1] // 4
+    means = drawn[:, cut : drawn.shape[1] - cut].mean(axis=1)
+    low, high = np.quantile(means, [0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    return float(low), float(high)

@@ -1,0 +1,289 @@
+"""The tasks: what a position earns and costs, what is seen of the market, and how actions name positions.
+
+Every reward is a formula on arrays of any shape: one step of many lanes, or whole paths.
+
+Sources: Chaouki et al. 2020, arXiv 2003.06497 (`linear_risk`, `linear_capped`, `quadratic`); Ritter 2017, "Machine
+learning for trading", SSRN 3015609 (`ritter`).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from gymnasium import spaces
+from pydantic import Field
+
+from dltrader.benchmarks.oracle.signals import AR1, SIGNAL, Array, Paths
+from dltrader.config import NamedConfig
+from dltrader.registry import Registry
+
+Psi = Annotated[float, Field(ge=0, le=20, description="Cost of moving the position by one unit, in [0, 20]")]
+Risk = Annotated[float, Field(gt=0, le=10, description="Cost of a squared unit held over one step, in (0, 10]")]
+Bound = Annotated[float, Field(gt=0, le=100, description="Largest position, in units either way, in (0, 100]")]
+
+
+def net(earned: Any, held: Any, position: Any, *, psi: float = 0.0, impact: float = 0.0, risk: float = 0.0) -> Any:
+    """Reward of one step, p q - risk q² - psi abs(Δq) - impact (Δq)².
+
+    Args:
+        earned: What one unit earns over the step, p.
+        held: Position before the step.
+        position: Position over the step, q.
+        psi: Cost per unit moved.
+        impact: Cost per squared unit moved.
+        risk: Cost per squared unit held.
+    """
+    move = position - held
+    return earned * position - risk * position**2 - psi * np.abs(move) - impact * move**2
+
+
+class Task(NamedConfig, ABC):
+    """A market, a reward and the positions that may be taken; an episode begins without a position."""
+
+    levels: ClassVar[tuple[float, ...] | None] = (-1.0, 0.0, 1.0)
+    """The positions that action 0, 1, … takes; None: any position up to the bound."""
+
+    @property
+    def label(self) -> str:
+        """The name as tables show it, with the parameters by which variants differ."""
+        return self.name
+
+    @property
+    def largest(self) -> float:
+        """The largest position either way."""
+        return 1.0
+
+    @abstractmethod
+    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+        """The reward of a step, of arrays of any one shape: what a unit earns, and the position before and over it."""
+
+    def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
+        """Draw paths of so many steps, with so many columns to be seen at the first of them."""
+        signal = SIGNAL.sample(generator, n_paths, history + steps)
+        now = signal[:, history - 1 : -1]
+        return Paths(shown=signal, signal=now, paid=now)
+
+    def performance(self, paths: Paths, positions: Array) -> Array:
+        """What positions (n_paths, steps) are worth on each path: (n_paths,) mean reward per step.
+
+        The expected return of a unit counts, p, not what was paid: that has the same mean, and where p is hidden far
+        more noise.
+        """
+        return np.asarray(self.rewards(paths.signal, before(positions), positions).mean(axis=1))
+
+    @property
+    def action_space(self) -> Any:
+        """Discrete over the levels, or a Box in [-1, 1] that is scaled to the largest position."""
+        return spaces.Box(-1.0, 1.0, (1,), np.float32) if self.levels is None else spaces.Discrete(len(self.levels))
+
+    def position_of(self, actions: Any, held: Array) -> Array:
+        """The positions (lanes,) that actions ask for, (lanes,) or for a Box (lanes, 1)."""
+        if self.levels is None:
+            weights = np.asarray(actions, np.float64).reshape(len(held))
+            return np.asarray(np.clip(weights, -1.0, 1.0) * self.largest)
+        return np.asarray(np.asarray(self.levels)[np.asarray(actions).reshape(len(held))])
+
+    def action_of(self, position: Array, held: Array) -> Array:
+        """The actions that ask for positions (lanes,); the inverse of `position_of`."""
+        del held  # it counts where actions are trades
+        if self.levels is None:
+            return np.asarray(np.clip(position / self.largest, -1.0, 1.0))[:, None]
+        return np.searchsorted(self.levels, position)
+
+
+class LinearRisk(Task):
+    """Proportional costs and a cost of risk: p q - 0.3 q² - 4 abs(Δq)."""
+
+    name: Literal["linear_risk"] = "linear_risk"
+    psi: Psi = 4.0
+    risk: Risk = 0.3
+    bound: Bound = 4.0  # the optimal policy is beyond 3.7 once in ten thousand steps
+    levels: ClassVar[tuple[float, ...] | None] = None
+
+    @property
+    def largest(self) -> float:
+        """The bound."""
+        return self.bound
+
+    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+        """Reward p q - risk q² - psi abs(Δq)."""
+        return net(earned, held, position, psi=self.psi, risk=self.risk)
+
+
+class LinearCapped(Task):
+    """Proportional costs and a largest position: p q - 4 abs(Δq), abs(q) ≤ 2."""
+
+    name: Literal["linear_capped"] = "linear_capped"
+    psi: Psi = 4.0
+    bound: Bound = 2.0
+    levels: ClassVar[tuple[float, ...] | None] = None
+
+    @property
+    def largest(self) -> float:
+        """The bound."""
+        return self.bound
+
+    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+        """Reward p q - psi abs(Δq)."""
+        return net(earned, held, position, psi=self.psi)
+
+
+class Quadratic(Task):
+    """Quadratic costs and a cost of risk: p q - 0.3 q² - (Δq)²."""
+
+    name: Literal["quadratic"] = "quadratic"
+    impact: float = Field(1.0, gt=0, le=100, description="Cost of a squared unit moved, in (0, 100]")
+    risk: Risk = 0.3
+    bound: Bound = 6.0  # 4.3 standard deviations of the optimal position
+    levels: ClassVar[tuple[float, ...] | None] = None
+
+    @property
+    def largest(self) -> float:
+        """The bound."""
+        return self.bound
+
+    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+        """Reward p q - risk q² - impact (Δq)²."""
+        return net(earned, held, position, impact=self.impact, risk=self.risk)
+
+
+class Discrete(Task):
+    """Short, flat or long at proportional costs: p q - psi abs(Δq), q ∈ {-1, 0, 1}."""
+
+    name: Literal["discrete"] = "discrete"
+    psi: Psi = 1.0
+
+    @property
+    def label(self) -> str:
+        """The name and psi."""
+        return f"discrete({self.psi:g})"
+
+    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+        """Reward p q - psi abs(Δq)."""
+        return net(earned, held, position, psi=self.psi)
+
+
+class Hidden(Task):
+    """As `discrete`, but p is hidden: at t the noisy returns y_s = p_s + noise η_s of s < t are seen.
+
+    A unit is paid the noisy return, as a market would; `Paths.signal` holds what it is expected to earn.
+    """
+
+    name: Literal["hidden"] = "hidden"
+    noise: float = Field(3.0, gt=0, le=100, description="Standard deviation of a return around p, in (0, 100]")
+    psi: Psi = 1.0
+
+    @property
+    def label(self) -> str:
+        """The name, the noise and psi."""
+        return f"hidden({self.noise:g}, {self.psi:g})"
+
+    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+        """Reward p q - psi abs(Δq), or y q - psi abs(Δq) for what is paid."""
+        return net(earned, held, position, psi=self.psi)
+
+    def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
+        """The newest return shown at t is that of t - 1."""
+        signal = SIGNAL.sample(generator, n_paths, history + steps)
+        returns = signal + self.noise * generator.standard_normal(signal.shape)
+        return Paths(shown=returns, signal=signal[:, history:], paid=returns[:, history:])
+
+
+class Ritter(Task):
+    """Ritter's tabular task: a price that reverts to 50, traded in lots at spread and impact, for mean-variance reward.
+
+    ln(price / 50) is an AR(1), y' = (1 - ln2 / 5) y + 0.1 ε, and the price lies on the ticks 0.1 … 100. Action 0 … 10
+    trades -500 … 500 units in hundreds; a position stays within ±1000. What is shown is ln(price / 50).
+
+    Source: Ritter 2017, "Machine learning for trading", SSRN 3015609.
+    """
+
+    name: Literal["ritter"] = "ritter"
+    kappa: float = Field(1e-4, gt=0, le=1, description="Aversion to variance, per money unit, in (0, 1]")
+    discount: float = Field(0.999, ge=0, lt=1, description="Worth of a reward one step later, in [0, 1)")
+
+    levels: ClassVar[tuple[float, ...] | None] = tuple(100.0 * lots for lots in range(-10, 11))
+    trades: ClassVar[tuple[float, ...]] = tuple(100.0 * lots for lots in range(-5, 6))
+    signal: ClassVar[AR1] = AR1(persistence=1.0 - math.log(2.0) / 5.0, shock=0.1)
+    price: ClassVar[float] = 50.0
+    tick: ClassVar[float] = 0.1
+    ticks: ClassVar[int] = 1000
+    lot: ClassVar[float] = 100.0
+    steps_per_year: ClassVar[int] = 260
+
+    @property
+    def largest(self) -> float:
+        """A thousand units."""
+        return 1000.0
+
+    @property
+    def action_space(self) -> Any:
+        """Discrete over the trades."""
+        return spaces.Discrete(len(self.trades))
+
+    def position_of(self, actions: Any, held: Array) -> Array:
+        """The position after a trade, no further than the largest."""
+        traded = np.asarray(self.trades)[np.asarray(actions).reshape(len(held))]
+        return np.asarray(np.clip(held + traded, -self.largest, self.largest))
+
+    def action_of(self, position: Array, held: Array) -> Array:
+        """The trade that leads to a position."""
+        return np.searchsorted(self.trades, position - held)
+
+    def ticks_of(self, log_price: Any) -> Array:
+        """The number of the tick, 0 … 999, on which ln(price / 50) lies."""
+        nearest = np.rint(self.price * np.exp(log_price) / self.tick).astype(np.int64)
+        return np.asarray(np.clip(nearest, 1, self.ticks) - 1)
+
+    def cost(self, held: Any, position: Any) -> Any:
+        """Money that a trade costs, 0.1 abs(Δn) + 0.1 Δn² / 100: half a spread of a tick, and impact."""
+        return -net(0.0, held, position, psi=self.tick, impact=self.tick / self.lot)
+
+    def money(self, earned: Any, held: Any, position: Any) -> Any:
+        """Money gained over a step, Δv = n (price' - price) - cost."""
+        return earned * position - self.cost(held, position)
+
+    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+        """Δv - (kappa / 2) Δv²."""
+        gained = self.money(earned, held, position)
+        return gained - 0.5 * self.kappa * gained**2
+
+    def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
+        """What a unit is paid is the change of the price on its ticks."""
+        log_price = self.signal.sample(generator, n_paths, history + steps)
+        prices = self.tick * (self.ticks_of(log_price) + 1.0)
+        now = prices[:, history - 1 : -1]
+        expected = self.price * np.exp(
+            self.signal.persistence * log_price[:, history - 1 : -1] + 0.5 * self.signal.shock**2
+        )
+        return Paths(shown=np.log(prices / self.price), signal=expected - now, paid=prices[:, history:] - now)
+
+    def performance(self, paths: Paths, positions: Array) -> Array:
+        """The Sharpe ratio of the money gained, annualised by √260: (n_paths,); 0 where nothing changed.
+
+        Unlike `evaluation.metrics.sharpe`, which calls that undefined: a policy that does nothing scores nothing.
+        """
+        gained = self.money(paths.paid, before(positions), positions)
+        spread = np.where(np.ptp(gained, axis=1) == 0.0, math.inf, gained.std(axis=1, ddof=1))
+        return np.asarray(math.sqrt(self.steps_per_year) * gained.mean(axis=1) / spread)
+
+
+def before(positions: Array) -> Array:
+    """The positions held before each step, (n_paths, steps): none before the first."""
+    return np.concatenate([np.zeros_like(positions[:, :1]), positions[:, :-1]], axis=1)
+
+
+TASKS: Registry[type[Task]] = Registry(
+    "task",
+    {
+        "linear_risk": f"{__name__}:LinearRisk",
+        "linear_capped": f"{__name__}:LinearCapped",
+        "quadratic": f"{__name__}:Quadratic",
+        "discrete": f"{__name__}:Discrete",
+        "hidden": f"{__name__}:Hidden",
+        "ritter": f"{__name__}:Ritter",
+    },
+)
