@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 import dltrader
 from dltrader.benchmarks import parity, speed
+from dltrader.benchmarks.oracle import training
+from dltrader.benchmarks.oracle.training import Standing
 from dltrader.benchmarks.parity_cases import Case
 from dltrader.cli.app import app
 from dltrader.data import fingerprint, load_bars
@@ -459,3 +461,35 @@ def test_an_export_that_fails_leaves_nothing(here, monkeypatch):
 def test_a_digit_that_is_no_number_names_no_policy(here):
     with pytest.raises(RunError, match="has no policy '²'"):
         CliRunner().invoke(app, ["backtest", "runs/one", "--policy", "²"], catch_exceptions=False)
+
+
+def test_bench_oracle_shows_the_fraction_of_the_optimum(tmp_path, monkeypatch):
+    seen = {}
+
+    def measured(settings, *, seeds, jobs, watch):
+        seen.update(names=[name for name, _ in settings], seeds=list(seeds), jobs=jobs)
+        return [Standing("quadratic_ppo", "quadratic", "ppo (mlp)", (0.99, 0.995), 1_000_000, 21.4)]
+
+    monkeypatch.setattr(training, "measure_oracle", measured)
+    arguments = "--seeds", "2", "--jobs", "2", "--json", str(tmp_path / "oracle.json")
+    done = CliRunner().invoke(app, ["bench", "oracle", "quadratic_ppo", *arguments])
+    assert done.exit_code == 0
+    assert seen == {"names": ["quadratic_ppo"], "seeds": [0, 1], "jobs": 2}
+    assert "0.992" in done.output
+    assert "1,000,000" in done.output
+    kept = json.loads((tmp_path / "oracle.json").read_text())["standings"][0]
+    assert (kept["task"], kept["fractions"]) == ("quadratic", [0.99, 0.995])
+    assert kept["fraction"] == pytest.approx(0.9925)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["quadratik_ppo"], "no setting 'quadratik_ppo'; did you mean 'quadratic_ppo'?"),
+        (["--tasks", "ritter", "--agents", "sac"], "no setting has tasks ritter and agents sac"),
+    ],
+)
+def test_bench_oracle_refuses_what_there_is_not(arguments, message):
+    done = CliRunner().invoke(app, ["bench", "oracle", *arguments])
+    assert isinstance(done.exception, ConfigError)
+    assert message in str(done.exception)

@@ -158,6 +158,8 @@ class _Reporter(BaseCallback):
     def _on_step(self) -> bool:
         starts, ends = self.training_env.unwrapped.reset_infos, self.locals["infos"]
         for lane in np.flatnonzero(self.locals["dones"]):
+            if "equity" not in ends[lane]:
+                continue  # not every task has an account
             growth = growth_between(starts[lane]["equity"], ends[lane]["equity"])
             self._growths.append(math.log(growth))
         return True

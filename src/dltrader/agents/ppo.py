@@ -5,6 +5,7 @@ Source: Schulman, Wolski, Dhariwal, Radford and Klimov 2017, arXiv 1707.06347.
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal
 
 from gymnasium import spaces
@@ -34,6 +35,12 @@ class PPOConfig(LearnerConfig):
     value_weight: float = Field(0.5, ge=0, description="Weight of the value's error in the loss")
     max_gradient_norm: float = Field(0.5, gt=0, description="Gradients are clipped to this norm")
     normalize_advantage: bool = Field(default=True, description="Whether advantages are standardised in every batch")
+    initial_deviation: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="Standard deviation of continuous actions at the start, where 1 is a full position",
+    )
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = PPO
     policy_class: ClassVar[type[BasePolicy]] = MultiInputActorCriticPolicy
@@ -74,6 +81,9 @@ class PPOConfig(LearnerConfig):
             device=device,
             **self._buffer_options(env),
         )
+
+    def _network_options(self) -> dict[str, Any]:
+        return super()._network_options() | {"log_std_init": math.log(self.initial_deviation)}
 
     def _buffer_options(self, env: VecEnv) -> dict[str, Any]:
         return {"rollout_buffer_class": BarRolloutBuffer} if names_bars(env.observation_space) else {}

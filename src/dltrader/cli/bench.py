@@ -116,6 +116,40 @@ def speed(
             save_figure(plot_speed(found), out)
 
 
+@app.command(epilog="Examples:  dltrader bench oracle --seeds 10 --jobs 2   |   dltrader bench oracle quadratic_ppo")
+def oracle(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SETTING]…", help="Shipped settings; by default all of them.")
+    ] = None,
+    *,
+    tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas between.")] = None,
+    agents: Annotated[str | None, typer.Option(help="Only these agents, with commas between.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Training seeds, from 0 on.")] = 10,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the fractions here.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
+) -> None:
+    """Train agents on tasks whose optimum is known, and show the fraction of it that they reach."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from dltrader.benchmarks.oracle.training import measure_oracle, shipped_settings
+    from dltrader.cli.oracle_tables import chosen_settings, print_standings
+    from dltrader.files import write_json
+
+    chosen = chosen_settings(shipped_settings(), names or [], tasks, agents)
+    if json is not None:
+        _require_writable(json)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
+        task = progress.add_task("trainings", total=len(chosen) * seeds)
+        found = measure_oracle(chosen.items(), seeds=range(seeds), jobs=jobs, watch=lambda *_: progress.advance(task))
+    print_standings(found)
+    if json is not None:
+        with _writing(json):
+            write_json(json, {"standings": [standing.to_mapping() for standing in found]})
+
+
 @contextmanager
 def _writing(file: Path) -> Iterator[None]:
     """What cannot be written is said in one line."""

@@ -228,12 +228,12 @@ class ExperimentConfig(Config):
         return cls.from_mapping(override(values, overrides or {}))
 
 
-def shipped_configs() -> dict[str, Path]:
-    """Name -> file of every configuration that comes with the library."""
+def shipped_configs(kind: str = ".") -> dict[str, Path]:
+    """Name -> file of every configuration that comes with the library; of other kinds than experiments by folder."""
     package = Path(__file__).resolve().parents[1]
     # In a wheel they lie inside the package, in a checkout beside its src/.
     folders = [package / "configs", package.parents[1] / "configs"]
-    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: file for folder in folders for file in sorted((folder / kind).glob("*.yaml"))}
 
 
 def _shipped(source: str | Path) -> Path:
