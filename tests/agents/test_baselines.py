@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dltrader.agents import BASELINES
-from dltrader.agents.baselines import BuyAndHold, Flat, RandomTrader, SMACross
+from dltrader.agents.baselines import BuyAndHold, ConstantExposure, Flat, RandomTrader, SMACross
 from dltrader.agents.policy import Adapting, Policy
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import Costs, EnvConfig
@@ -88,7 +88,7 @@ def test_a_batch_gets_one_action_for_each(baseline, bars, quick, batch):
         "account": np.zeros((batch, 2 * len(bars)), np.float32),
     }
     actions, _ = baseline.predict(observation, None, np.ones(batch, bool))
-    assert actions.shape == ((batch,) if len(bars) == 1 else (batch, len(bars)))
+    assert actions.shape == (batch, *config.action_space(len(bars)).shape)
     if isinstance(baseline, RandomTrader):
         return  # one draw for all of a batch is not the first draw of each
     alone = [baseline.predict({key: value[i] for key, value in observation.items()})[0] for i in range(batch)]
@@ -178,6 +178,48 @@ def test_sma_cross_wants_its_averages_in_order(fast_bars, slow_bars):
     assert str(caught.value) == f"fast_bars must be below slow_bars {slow_bars}, was {fast_bars}"
 
 
+def test_constant_exposure_is_traded_back_to_on_every_bar(bars, free):
+    result = backtest(ConstantExposure(weights=(0.6,)), bars, free.model_copy(update={"lot_size": 0.0}))
+    # At the close an exposure of w has become w (1 + r) / (1 + w r) by the bar's return since the open, r.
+    returns = pd.DataFrame({name: frame["close"] / frame["open"] - 1 for name, frame in result.bars.items()}).iloc[1:]
+    weight = 0.6 / len(bars)
+    worth = 1 + weight * returns.sum(axis=1)
+    expected = (weight * (1 + returns)).div(worth, axis=0)
+    np.testing.assert_allclose(result.exposure.iloc[1:], expected, rtol=1e-6)
+    assert len(result.orders) == returns.size
+
+
+def test_constant_exposures_may_differ_between_instruments(free):
+    weights = (0.5, -0.25, 0.0)
+    result = backtest(ConstantExposure(weights=weights), bars_of_market(3), free)
+    np.testing.assert_allclose(result.exposure.iloc[1:].mean(), weights, atol=0.005)
+
+
+def test_constant_exposure_is_a_multiple_of_the_leverage(free):
+    result = backtest(ConstantExposure(weights=(0.75,)), random_walk(90), free.model_copy(update={"leverage": 2.0}))
+    assert result.exposure["asset"].iloc[1:].mean() == pytest.approx(1.5, abs=0.01)
+
+
+def test_constant_exposure_of_nothing_never_trades(quick):
+    assert len(backtest(ConstantExposure(weights=(0.0,)), random_walk(60), quick).orders) == 0
+
+
+@pytest.mark.parametrize(("weights", "found"), [((1.5,), "[1.5]"), ((0.8, -0.3), "[0.8, -0.3]")])
+def test_constant_exposure_beyond_the_account_is_refused(weights, found):
+    with pytest.raises(ConfigError) as caught:
+        ConstantExposure(weights=weights)
+    assert str(caught.value) == (
+        f"weights must add up to at most 1 in absolute value, was {found}; they are multiples of the leverage, "
+        "so divide exposures by it"
+    )
+
+
+def test_constant_exposure_of_other_instruments_is_refused(quick):
+    with pytest.raises(ConfigError) as caught:
+        backtest(ConstantExposure(weights=(0.2, 0.3)), bars_of_market(3), quick)
+    assert str(caught.value) == ("weights must be 1 or 3 number(s), as there are 3 instrument(s), was [0.2, 0.3]")
+
+
 def test_a_baseline_is_a_configuration():
     assert SMACross.from_mapping({"name": "sma_cross", "fast_bars": 5}) == SMACross(fast_bars=5)
     with pytest.raises(ConfigError, match="unknown key 'fast'; did you mean 'fast_bars'"):
@@ -185,7 +227,7 @@ def test_a_baseline_is_a_configuration():
 
 
 def test_the_baselines_are_in_the_order_of_the_tables():
-    assert list(BASELINES)[:4] == ["buy_and_hold", "flat", "random", "sma_cross"]
+    assert list(BASELINES)[:5] == ["buy_and_hold", "flat", "random", "sma_cross", "constant_exposure"]
     assert pd.Index(BASELINES).is_unique
 
 

@@ -89,6 +89,7 @@ def test_these_are_the_commands():
     assert [" ".join(words) for words in commands()] == [
         "backtest",
         "bench env",
+        "bench oracle",
         "bench parity",
         "bench speed",
         "data export",

@@ -9,7 +9,7 @@ from dltrader.cli.tables import format_metric, print_backtest, print_run, tradin
 from dltrader.evaluation.backtest import backtest
 from dltrader.runs import ExperimentConfig, Run
 from market_bars import random_walk
-from small_runs import experiment
+from small_runs import experiment, untrained
 
 
 class Always:
@@ -59,6 +59,44 @@ def test_a_policy_that_trades_is_told_nothing(quick):
     assert trading_remark(backtest(BASELINES["random"](), random_walk(60), quick)) is None
 
 
+class Flipper(Always):
+    """Long and short by turns."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=False):
+        bar = 0 if state is None else state
+        return (2 if bar % 2 == 0 else 0), bar + 1
+
+
+def test_a_policy_that_flips_is_told_so(quick):
+    assert trading_remark(backtest(Flipper(0), random_walk(60), quick)) == (
+        "the policy flips on nearly every bar: on 100 % of them its exposure went to another level"
+    )
+
+
+def rows_of(text):
+    """Name of a row -> its cells."""
+    cells = [[cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")] for line in text.splitlines()]
+    return {row[0]: row[1:] for row in cells if len(row) > 1}
+
+
+def test_the_same_exposure_held_constantly_stands_beside(quick, capsys):
+    result = backtest(BASELINES["random"](), random_walk(200), quick)
+    print_backtest(result)
+    rows = rows_of(capsys.readouterr().out)
+    assert rows[""] == ["random", "buy and hold", "same exposure"]
+    beside = (result, result.benchmark, result.matched)
+    assert rows["total return"] == [f"{100 * one.metrics['total_return']:.1f} %" for one in beside]
+    assert rows["net exposure"] == [f"{100 * one.behaviour.net_exposure:.1f} %" for one in beside]
+    assert rows["correlation"][1] == "1.00"
+
+
+def test_no_exposure_has_no_column(quick, capsys):
+    print_backtest(backtest(Always(1), random_walk(60), quick))
+    rows = rows_of(capsys.readouterr().out)
+    assert rows[""] == ["always", "buy and hold"]
+    assert rows["in market"] == ["0.0 %", "100.0 %"]
+
+
 def test_the_remark_stands_below_the_table(quick, capsys):
     print_backtest(backtest(Always(2), random_walk(60), quick))
     lines = capsys.readouterr().out.splitlines()
@@ -89,6 +127,23 @@ def test_a_run_without_a_policy_is_told_so(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [
         f"{run.path}: interrupted",
         "it ended before the first update, so there is no policy",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "lines"),
+    [("never traded", ["on the validation bars the best policy never traded"]), (None, [])],
+)
+def test_a_run_whose_best_policy_collapsed_is_told_so(tmp_path, capsys, behaviour, lines):
+    run = Run.create(tmp_path / "run", ExperimentConfig.load(experiment()), data_sha256="")
+    run.add_checkpoint(untrained(), 100, 0.0, behaviour)
+    run.finish(untrained(), status="finished")
+    print_run(run)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{run.path}: finished",
+        "best on the validation bars: after 100 bars, log growth +0.0000",
+        *lines,
+        f"next: dltrader backtest {run.path}",
     ]
 
 

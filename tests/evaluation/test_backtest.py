@@ -146,6 +146,63 @@ def test_the_benchmark_can_be_left_out(quick):
     assert backtest(Tape(LONG), random_walk(20), quick, benchmark=False).benchmark is None
 
 
+@pytest.mark.parametrize("allow_short", [True, False])
+@pytest.mark.parametrize("lot_size", [0, 1])
+def test_the_matched_baseline_has_the_mean_exposure_of_the_policy(free, lot_size, allow_short):
+    config = free.model_copy(update={"lot_size": lot_size, "allow_short": allow_short})
+    result = backtest(RandomTrader(seed=4), random_walk(300, 3), config)
+    matched = result.matched
+    assert matched.policy == "constant_exposure"
+    assert matched.equity.index.equals(result.equity.index)
+    assert (matched.benchmark, matched.matched) == (None, None)
+    assert abs(result.behaviour.net_exposure) > 0.02
+    assert matched.behaviour.net_exposure == pytest.approx(result.behaviour.net_exposure, abs=0.005)
+    # It never looked at the market: its returns are the market's, scaled.
+    side = np.sign(result.behaviour.net_exposure)
+    assert matched.behaviour.correlation == pytest.approx(side, abs=0.03)
+
+
+def test_the_matched_baseline_of_several_instruments_has_the_mean_exposure_of_each(free):
+    bars = {"a": random_walk(200, 1), "b": random_walk(200, 2)}
+    result = backtest(Tape((LONG, SHORT), *[(LONG, FLAT)] * 50, (FLAT, SHORT)), bars, free)
+    wanted = result.exposure.iloc[1:].mean()
+    assert wanted["a"] > 0.05
+    assert wanted["b"] < -0.2
+    np.testing.assert_allclose(result.matched.exposure.iloc[1:].mean(), wanted, atol=0.01)
+
+
+def test_the_matched_baseline_reaches_what_leverage_allows(free):
+    config = free.model_copy(update={"leverage": 2.0, "action": TargetPosition(levels=(0, 2))})
+    result = backtest(Tape(*[1] * 30, *[0] * 20), random_walk(60), config)
+    assert result.behaviour.net_exposure > 0.9
+    assert result.matched.behaviour.net_exposure == pytest.approx(result.behaviour.net_exposure, abs=0.03)
+
+
+def test_the_matched_baseline_pays_the_costs_of_the_policy(quick):
+    result = backtest(Tape(*[LONG] * 10, FLAT), random_walk(60), quick)
+    orders = result.matched.orders
+    assert len(orders) > 10
+    np.testing.assert_allclose(orders["commission"], 0.001 * orders["size"] * orders["price"], rtol=1e-9)
+
+
+def test_a_short_position_that_outgrew_the_account_is_matched_as_far_as_it_can_be(free):
+    result = backtest(Tape(SHORT), flat_then(100, 120, 130, 140, warmup=3), free)
+    assert result.behaviour.net_exposure < -1.3
+    assert result.matched.position["asset"].iloc[1] == -1000.0  # all of the equity, at the open
+
+
+@pytest.mark.parametrize("actions", [(FLAT,), (*[FLAT] * 200, LONG, FLAT)])
+def test_no_exposure_is_not_matched(quick, actions):
+    result = backtest(Tape(*actions), random_walk(400), quick)
+    assert abs(result.behaviour.net_exposure) < 0.005
+    assert result.benchmark is not None
+    assert result.matched is None
+
+
+def test_the_matched_baseline_is_left_out_with_the_benchmark(quick):
+    assert backtest(Tape(LONG), random_walk(20), quick, benchmark=False).matched is None
+
+
 def test_no_decision_is_made_before_the_start(quick):
     bars = random_walk(60)
     policy = Tape(LONG)
@@ -337,7 +394,7 @@ def test_tables_have_the_same_types_with_and_without_rows(quick):
     assert some.orders["time"].dtype == some.equity.index.dtype
 
 
-def test_the_hook_prepares_the_policys_cerebro_and_then_that_of_buy_and_hold(quick):
+def test_the_hook_prepares_the_policys_cerebro_and_then_those_of_the_baselines(quick):
     cerebros = []
 
     def free_of_charge(cerebro):
@@ -346,9 +403,9 @@ def test_the_hook_prepares_the_policys_cerebro_and_then_that_of_buy_and_hold(qui
         cerebro.broker.setcommission(commission=0.0)
 
     result = backtest(Tape(LONG, FLAT), random_walk(30), quick, prepare=free_of_charge)
-    assert len(cerebros) == 2
-    assert result.metrics["commission"] == result.benchmark.metrics["commission"] == 0.0
-    totals = [cerebro.runstrats[0][0].analyzers.trades.get_analysis().total for cerebro in cerebros]
+    assert len(cerebros) == 3
+    assert {one.metrics["commission"] for one in (result, result.benchmark, result.matched)} == {0.0}
+    totals = [cerebro.runstrats[0][0].analyzers.trades.get_analysis().total for cerebro in cerebros[:2]]
     assert [dict(total) for total in totals] == [{"total": 1, "open": 0, "closed": 1}, {"total": 1, "open": 1}]
 
 

@@ -32,7 +32,9 @@ def test_a_result_equals_only_itself(quick, result):
 
 
 def test_its_text_leaves_the_benchmark_out(result):
+    assert result.matched is not None
     assert "buy_and_hold" not in repr(result)
+    assert "constant_exposure" not in repr(result)
     assert repr(result).startswith("BacktestResult(policy='random', ")
 
 

@@ -108,7 +108,7 @@ def test_the_best_checkpoint_grew_most_on_the_validation_bars(run):
     found = [run.add_checkpoint(policies[steps], steps, growth) for steps, growth in growths.items()]
     assert found == [True, True, False, False]
     run.finish(policies[400], status="finished")
-    assert run.manifest["best"] == {"steps": 200, "validation_growth": 0.3}
+    assert run.manifest["best"] == {"steps": 200, "validation_growth": 0.3, "behaviour": None}
     assert [checkpoint["steps"] for checkpoint in run.manifest["checkpoints"]] == [100, 200, 300, 400]
     assert bias(run.policy()) == bias(run.policy("best")) == bias(policies[200])
     assert bias(run.policy("final")) == bias(policies[400])
@@ -116,6 +116,12 @@ def test_the_best_checkpoint_grew_most_on_the_validation_bars(run):
         steps: bias(policy) for steps, policy in policies.items()
     }
     assert run.checkpoint(200) == run.path / "checkpoints" / "000000200"
+
+
+def test_a_checkpoint_keeps_how_its_policy_collapsed(run):
+    run.add_checkpoint(untrained(), 100, 0.0, "never traded")
+    assert run.manifest["best"] == {"steps": 100, "validation_growth": 0.0, "behaviour": "never traded"}
+    assert run.manifest["checkpoints"] == [run.manifest["best"]]
 
 
 def test_without_checkpoints_the_final_policy_is_the_best(run):

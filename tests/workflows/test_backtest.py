@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pandas as pd
 import pytest
 
+from dltrader.agents.baselines import Flat
+from dltrader.envs.contract import EnvConfig
 from dltrader.errors import BarsError, BundleError, ConfigError, RunError, SourceError
 from dltrader.evaluation.backtest import backtest
+from dltrader.runs import Run
+from dltrader.workflows import backtest as workflow
 from dltrader.workflows.backtest import backtest_run
 from dltrader.workflows.train import train
 from small_runs import experiment
@@ -36,12 +41,32 @@ def test_what_was_found_is_kept(run):
     assert (kept["start"], kept["end"]) == (str(result.equity.index[0]), str(result.equity.index[-1]))
     assert kept["metrics"]["total_return"] == result.metrics["total_return"]
     assert kept["buy_and_hold"]["total_return"] == result.benchmark.metrics["total_return"]
+    assert kept["same_exposure"]["total_return"] == result.matched.metrics["total_return"]
+    assert kept["behaviour"]["collapse"] == result.behaviour.collapse
+    for name, value in result.behaviour.numbers.items():
+        assert kept["behaviour"][name] == pytest.approx(value, rel=1e-12)
     assert run.metrics == kept
     equity = pd.read_csv(folder / "equity.csv", index_col="time", parse_dates=True)
     assert equity["equity"].tolist() == result.equity.tolist()
     assert equity["buy_and_hold"].tolist() == result.benchmark.equity.tolist()
     assert len(pd.read_csv(folder / "orders.csv")) == len(result.orders)
     assert len(pd.read_csv(folder / "trades.csv")) == len(result.trades)
+
+
+def test_what_never_traded_is_kept_without_a_matched_baseline(run, monkeypatch):
+    monkeypatch.setattr(Run, "policy", lambda *_: Flat())
+    monkeypatch.setattr(workflow, "backtest", partial(backtest, config=EnvConfig()))
+    backtest_run(run)
+    assert run.metrics["same_exposure"] is None
+    assert run.metrics["behaviour"] == {
+        "collapse": "never traded",
+        "net_exposure": 0.0,
+        "in_market": 0.0,
+        "fills_per_bar": 0.0,
+        "flips": 0.0,
+        "exposure_entropy": 0.0,
+        "correlation": None,
+    }
 
 
 def test_a_later_backtest_takes_the_place_of_the_older(run):

@@ -16,10 +16,11 @@ from dltrader.data import fingerprint, load_bars
 from dltrader.envs.rewards import REWARDS, log_growth
 from dltrader.errors import BarsError, ConfigError, RunError, SourceError, UnknownNameError
 from dltrader.evaluation.backtest import backtest
+from dltrader.evaluation.behaviour import Collapse
 from dltrader.files import sha256_of
 from dltrader.runs import Run
 from dltrader.workflows import train as workflow
-from dltrader.workflows.train import train
+from dltrader.workflows.train import Validation, collapse_on_all, train
 from market_bars import random_walk
 from small_runs import experiment
 
@@ -98,11 +99,34 @@ def test_the_checkpoint_that_grew_most_on_validation_bars_is_the_best(trained):
     assert trained.curve["validation_growth"].max() == pytest.approx(best["validation_growth"])
 
 
+def test_checkpoints_say_how_they_collapsed_on_the_validation_bars(trained):
+    data = trained.config.data
+    bars, start = data.cut(data.load()).validation
+    for checkpoint in trained.manifest["checkpoints"]:
+        result = backtest(trained.policy(checkpoint["steps"]), bars, start=start)
+        assert checkpoint["behaviour"] == result.behaviour.collapse
+
+
+@pytest.mark.parametrize(
+    ("ways", "expected"),
+    [
+        ([None], None),
+        ([Collapse.IDLE], "never traded"),
+        ([Collapse.IDLE, None], None),
+        ([Collapse.BOUGHT, Collapse.BOUGHT], "bought once and held"),
+        ([Collapse.BOUGHT, Collapse.IDLE, Collapse.BOUGHT], "bought once and held or never traded"),
+    ],
+)
+def test_a_policy_has_collapsed_where_it_did_on_every_market(ways, expected):
+    assert collapse_on_all([Validation(0.0, way) for way in ways]) == expected
+
+
 def test_an_early_best_stays_the_best(tmp_path, monkeypatch):
-    growths = iter([0.1, 0.4, 0.2, 0.3])
-    monkeypatch.setattr(workflow, "validation_growth", lambda *_, **__: next(growths))
+    ways = [None, Collapse.BOUGHT, None, None]
+    found = map(Validation, [0.1, 0.4, 0.2, 0.3], ways)
+    monkeypatch.setattr(workflow, "validation", lambda *_, **__: next(found))
     run = train(experiment({"train.total_timesteps": 512}), out=tmp_path / "run")
-    assert run.manifest["best"] == {"steps": 256, "validation_growth": 0.4}
+    assert run.manifest["best"] == {"steps": 256, "validation_growth": 0.4, "behaviour": "bought once and held"}
     best, second = run.policy("best").weights(), run.policy(256).weights()
     assert all(torch.equal(best[name], second[name]) for name in best)
     assert run.curve["validation_growth"].tolist() == [0.1, 0.4, 0.2, 0.3]
@@ -187,7 +211,7 @@ def test_interrupted_during_the_last_validation_the_run_is_interrupted(tmp_path,
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "validation_growth", interrupt)
+    monkeypatch.setattr(workflow, "validation", interrupt)
     run = train(experiment({"train.evaluate_every": 10_000}), out=tmp_path / "run")
     assert run.manifest["status"] == "interrupted"
     assert run.policy().name == "ppo (mlp)"

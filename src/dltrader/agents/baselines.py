@@ -6,22 +6,32 @@ Each says by `adapt` what it must see and do, so that all run in the same engine
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from dltrader.agents.policy import Observation
 from dltrader.config import NamedConfig
-from dltrader.envs.actions import BuySellHold, TargetPosition
+from dltrader.envs.actions import BuySellHold, TargetPosition, TargetWeight
 from dltrader.envs.contract import EnvConfig
 from dltrader.errors import ConfigError
 from dltrader.features import FeatureSpec, NoScaling
 from dltrader.registry import Registry
 
+WEIGHT_SLACK = 1e-9
+"""By so much weights may exceed 1 in sum: they are often the result of a division."""
+
 
 class Baseline(NamedConfig, ABC):
-    """The base of all baselines: target positions, and no more features than needed."""
+    """The base of all baselines: target positions, and no more features than needed.
+
+    Attributes:
+        chooses_levels: Whether it chooses among levels rather than numbers: only among levels is the choice for one
+            instrument a number, not an array of one.
+    """
+
+    chooses_levels: ClassVar[bool] = True
 
     def adapt(self, config: EnvConfig) -> EnvConfig:
         """Levels 0 and 1, a window of one bar and the cheapest feature."""
@@ -46,7 +56,7 @@ class Baseline(NamedConfig, ABC):
         *batch, n_account = np.shape(observation["account"])
         n_instruments = n_account // 2
         choices, state = self.choose(observation, (*batch, n_instruments), state)
-        return (choices[..., 0] if n_instruments == 1 else choices), state
+        return (choices[..., 0] if self.chooses_levels and n_instruments == 1 else choices), state
 
     @abstractmethod
     def choose(self, observation: Observation, shape: tuple[int, ...], state: Any) -> tuple[Any, Any]:
@@ -73,6 +83,45 @@ class Flat(Baseline):
         """No position."""
         del observation
         return np.zeros(shape, int), state
+
+
+class ConstantExposure(Baseline):
+    """Keeps the same exposure, traded back to on every bar: what a policy earned merely by being in the market."""
+
+    name: Literal["constant_exposure"] = "constant_exposure"
+    weights: tuple[float, ...] = Field(
+        (0.5,),
+        min_length=1,
+        description="Exposures as multiples of env.leverage, within [-1, 1]: one an instrument, or one that all share",
+    )
+    chooses_levels: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _within_the_account(self) -> Self:
+        gross = sum(map(abs, self.weights))
+        if gross > 1.0 + WEIGHT_SLACK:
+            raise ConfigError(
+                f"weights must add up to at most 1 in absolute value, was {list(self.weights)}; they are multiples of "
+                "the leverage, so divide exposures by it"
+            )
+        return self
+
+    def adapt(self, config: EnvConfig) -> EnvConfig:
+        """Weights, which are traded back to after prices have moved them."""
+        return super().adapt(config).model_copy(update={"action": TargetWeight()})
+
+    def choose(self, observation: Observation, shape: tuple[int, ...], state: Any) -> tuple[Any, Any]:
+        """The weights."""
+        del observation
+        n_instruments = shape[-1]
+        shared = len(self.weights) == 1
+        if not shared and len(self.weights) != n_instruments:
+            raise ConfigError(
+                f"weights must be 1 or {n_instruments} number(s), as there are {n_instruments} instrument(s), was "
+                f"{list(self.weights)}"
+            )
+        weights = np.array(self.weights) / (n_instruments if shared else 1)
+        return np.broadcast_to(weights.clip(-1.0, 1.0).astype(np.float32), shape).copy(), state
 
 
 class RandomTrader(Baseline):
@@ -124,5 +173,6 @@ BASELINES: Registry[type[Baseline]] = Registry(
         "flat": f"{__name__}:Flat",
         "random": f"{__name__}:RandomTrader",
         "sma_cross": f"{__name__}:SMACross",
+        "constant_exposure": f"{__name__}:ConstantExposure",
     },
 )

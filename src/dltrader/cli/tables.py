@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from dltrader.runs import Run
 
 PERCENT = {
-    "total_return", "annual_return", "annual_volatility", "max_drawdown", "win_rate", "exposure",
+    "total_return", "annual_return", "annual_volatility", "max_drawdown", "win_rate", "exposure", "net_exposure",
+    "in_market", "flips",
 }  # fmt: skip
 WHOLE = {"max_drawdown_bars", "trades", "commission"}
 PRINTED_BARS = 40
@@ -41,6 +42,9 @@ def print_run(run: Run) -> None:
     if best is not None:
         growth = best["validation_growth"]
         console.print(f"best on the validation bars: after {best['steps']:,} bars, log growth {growth:+.4f}")
+        collapse = best.get("behaviour")  # runs of earlier versions have none
+        if collapse:
+            console.print(f"on the validation bars the best policy {collapse}", style="bold")
     if (run.path / "policy").is_dir():
         console.print(f"next: dltrader backtest {run.path}")
     else:
@@ -48,20 +52,22 @@ def print_run(run: Run) -> None:
 
 
 def print_backtest(result: BacktestResult) -> None:
-    """The metrics of a policy beside buy-and-hold's."""
+    """The metrics of a policy and how it traded, beside buy-and-hold and the same exposure held constantly."""
     index = result.equity.index
     table = Table(
         title=f"{', '.join(result.bars)}, {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}, {len(index) - 1:,} bars",
         title_justify="left",
     )
     table.add_column("")
-    table.add_column(result.policy, justify="right")
-    held = result.benchmark.metrics if result.benchmark else {}
-    if held:
-        table.add_column("buy and hold", justify="right")
-    for name, value in result.metrics.items():
-        cells = [format_metric(name, value)] + ([format_metric(name, held[name])] if held else [])
-        table.add_row(name.replace("_", " "), *cells)
+    headings = (result.policy, "buy and hold", "same exposure")
+    columns = zip(headings, (result, result.benchmark, result.matched), strict=True)
+    shown = [(heading, one) for heading, one in columns if one is not None]
+    for heading, _ in shown:
+        table.add_column(heading, justify="right")
+    for part in ([one.metrics for _, one in shown], [one.behaviour.numbers for _, one in shown]):
+        for name in part[0]:
+            table.add_row(name.replace("_", " "), *(format_metric(name, numbers[name]) for numbers in part))
+        table.add_section()
     console = Console()
     console.print(table)
     remark = trading_remark(result)
@@ -96,16 +102,8 @@ def _market_cells(policy: Mapping[str, float], held: Mapping[str, float]) -> lis
 
 
 def trading_remark(result: BacktestResult) -> str | None:
-    """What a reader of good numbers must know: that the policy did not trade, or merely held. None where it traded."""
-    orders = result.orders
-    if len(orders) == 0:
-        return "the policy never traded"
-    if int(orders["instrument"].value_counts().max()) > 1:
-        return None
-    sides = set(orders["side"])
-    how = "traded" if len(sides) > 1 else "bought" if sides == {"buy"} else "sold short"
-    where = "" if len(result.bars) == 1 else f" in {len(orders)} of {len(result.bars)} instruments"
-    return f"the policy {how} once and held{where}"
+    """What a reader of good numbers must know: that the policy did not trade, or merely held, or flips; else None."""
+    return result.behaviour.remark
 
 
 def print_runs(folder: Path, runs: Sequence[Run]) -> None:

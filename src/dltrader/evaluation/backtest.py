@@ -1,4 +1,8 @@
-"""Backtest: a policy on bars, in Cerebro, beside buy-and-hold in the same engine at the same costs."""
+"""Backtest: a policy on bars, in Cerebro, beside baselines in the same engine at the same costs.
+
+Two stand beside it: buy-and-hold, which any policy has to beat, and the same exposure held constantly, which tells what
+the policy earned by choosing its moments from what it earned by being in the market at all.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dltrader.agents.baselines import BuyAndHold
+from dltrader.agents.baselines import BuyAndHold, ConstantExposure
 from dltrader.agents.policy import Adapting, Policy
 from dltrader.data import periods_per_year
 from dltrader.envs.cerebro import TradingEnv
@@ -17,11 +21,15 @@ from dltrader.envs.market import BarsLike
 from dltrader.envs.records import Fill, Rejection
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError
+from dltrader.evaluation.behaviour import mean_exposure
 from dltrader.evaluation.metrics import measure
 from dltrader.evaluation.result import BacktestResult
 from dltrader.evaluation.tables import table_of
 from dltrader.evaluation.trades import closed_trades
 from dltrader.features import FittedPipeline
+
+LEAST_EXPOSURE = 0.005
+"""A smaller mean exposure is printed as 0 %; to hold it constantly is to stay flat, which says nothing."""
 
 
 def backtest(
@@ -45,8 +53,9 @@ def backtest(
         pipeline: Computes the features; by default the policy's own, else one made from the configuration.
         start: No decision before this time; earlier bars only warm the features up.
         deterministic: Whether the policy takes its likeliest action rather than drawing one.
-        prepare: A hook that gets the Cerebro before it runs, and then that of buy-and-hold: it may set costs of both.
-        benchmark: Whether buy-and-hold is run beside it.
+        prepare: A hook that gets the Cerebro before it runs, and then those of the baselines: it may set costs of all.
+        benchmark: Whether baselines are run beside it: buy-and-hold, and the policy's mean exposure held constantly,
+            unless that is 0. Each costs as much time again as the policy's own run takes without the policy.
 
     Raises:
         BarsError: The bars break their rules, or are too few.
@@ -63,9 +72,6 @@ def backtest(
     record = _run(policy, env, deterministic=deterministic)
     market = env.market
     first = market.times[market.first]
-    held = None
-    if benchmark:
-        held = backtest(BuyAndHold(), market.bars, env_config, start=first, prepare=prepare, benchmark=False)
     tested = {name: frame.iloc[market.first :].iloc[: len(record.times)] for name, frame in market.bars.items()}
     times = pd.DatetimeIndex(record.times, name="time")
     equity = pd.Series(record.equity, times, name="equity")
@@ -74,6 +80,11 @@ def backtest(
     exposure = position.mul(closes).div(equity.where(equity > 0), axis=0)
     orders = table_of(record.fills, Fill._fields, times)
     trades = closed_trades(orders, times)
+
+    def beside(baseline: Policy) -> BacktestResult:
+        return backtest(baseline, market.bars, env_config, start=first, prepare=prepare, benchmark=False)
+
+    matching = _matching(exposure, env_config.leverage) if benchmark else None
     metrics = measure(
         equity, exposure, orders, trades, periods_per_year=periods_per_year(next(iter(market.bars.values())))
     )
@@ -87,7 +98,8 @@ def backtest(
         rejections=table_of(record.rejections, Rejection._fields, times),
         trades=trades,
         metrics=metrics,
-        benchmark=held,
+        benchmark=beside(BuyAndHold()) if benchmark else None,
+        matched=beside(matching) if matching else None,
     )
 
 
@@ -121,6 +133,17 @@ def _run(policy: Policy, env: TradingEnv, *, deterministic: bool) -> _Record:
         record.add(info)
         starts, ended = np.zeros(1, dtype=bool), terminated or truncated
     return record
+
+
+def _matching(exposure: pd.DataFrame, leverage: float) -> ConstantExposure | None:
+    """The baseline with the mean exposure of each instrument; None where that is none to speak of."""
+    means = mean_exposure(exposure).to_numpy()
+    gross = float(np.abs(means).sum())
+    if not gross >= LEAST_EXPOSURE:  # nan of an account that was ruined at once fails too
+        return None
+    # A short position grows as it loses: its mean may exceed what the account lets a trader ask for.
+    weights = means / max(leverage, gross)
+    return ConstantExposure(weights=tuple(weights.tolist()))
 
 
 def _env_config(policy: Policy, config: Any) -> EnvConfig:

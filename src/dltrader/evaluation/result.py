@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from dltrader.evaluation.behaviour import Behaviour, behaviour_of, value_of_holding
 from dltrader.registry import Registry
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class BacktestResult:
             value).
         metrics: Name -> number, fractions not percent.
         benchmark: Buy-and-hold on the same bars in the same engine at the same costs; None in the benchmark itself.
+        matched: The policy's mean exposure held constantly, on the same bars in the same engine at the same costs; None
+            where that exposure is 0, and where there is no benchmark.
     """
 
     policy: str
@@ -46,6 +49,13 @@ class BacktestResult:
     trades: pd.DataFrame
     metrics: Mapping[str, float]
     benchmark: BacktestResult | None = field(default=None, repr=False)
+    matched: BacktestResult | None = field(default=None, repr=False)
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """How the policy traded, and whether it collapsed: never traded, merely held, flipped on nearly every bar."""
+        held = value_of_holding(self.bars) if self.benchmark is None else self.benchmark.equity
+        return behaviour_of(self.equity, self.exposure, self.orders, held)
 
     def plot(self, **options: Any) -> Figure:
         """Price with buys and sells, position, equity against buy-and-hold, drawdown.

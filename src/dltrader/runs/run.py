@@ -161,11 +161,20 @@ class Run:
         """The folder of the checkpoint after so many bars."""
         return self.path / CHECKPOINTS / f"{steps:09d}"
 
-    def add_checkpoint(self, policy: TrainedPolicy, steps: int, validation_growth: float) -> bool:
-        """Keep a policy, and its log growth on the validation bars; True if it is the best so far."""
+    def add_checkpoint(
+        self, policy: TrainedPolicy, steps: int, validation_growth: float, behaviour: str | None = None
+    ) -> bool:
+        """Keep a policy and what it did on the validation bars; True if it is the best so far.
+
+        Args:
+            policy: The policy.
+            steps: Bars it has learned from.
+            validation_growth: Its log growth on the validation bars.
+            behaviour: How it collapsed there, e.g. "never traded"; None where it did not.
+        """
         save_policy(policy, self.checkpoint(steps))
         manifest = self.manifest
-        entry = {"steps": steps, "validation_growth": validation_growth}
+        entry = {"steps": steps, "validation_growth": validation_growth, "behaviour": behaviour}
         best = manifest["best"]
         is_best = best is None or validation_growth > best["validation_growth"]
         self._update(checkpoints=[*manifest["checkpoints"], entry], best=entry if is_best else best)

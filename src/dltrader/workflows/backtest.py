@@ -111,10 +111,14 @@ def _keep(folder: Path, result: BacktestResult, about: dict[str, Any]) -> None:
     assert benchmark is not None
     span = {"start": str(result.equity.index[0]), "end": str(result.equity.index[-1])}
     equity = pd.DataFrame({"equity": result.equity, "buy_and_hold": benchmark.equity})
-    write_json(
-        folder / "metrics.json",
-        about | span | {"metrics": dict(result.metrics), "buy_and_hold": dict(benchmark.metrics)},
-    )
+    behaviour = result.behaviour
+    found = {
+        "metrics": dict(result.metrics),
+        "buy_and_hold": dict(benchmark.metrics),
+        "same_exposure": dict(result.matched.metrics) if result.matched else None,
+        "behaviour": {"collapse": behaviour.collapse, **behaviour.numbers},
+    }
+    write_json(folder / "metrics.json", about | span | found)
     for name, table in {
         "equity.csv": equity.reset_index(),
         "orders.csv": result.orders,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import importlib.util
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -26,6 +26,7 @@ from dltrader.envs.rewards import growth_between
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError
 from dltrader.evaluation.backtest import backtest
+from dltrader.evaluation.behaviour import Collapse
 from dltrader.features import FittedPipeline
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.experiment import Slices
@@ -204,16 +205,36 @@ class _Recorder:
         bars, start = self._validation
         # Of markets apart it is the mean that counts.
         each = [{name: frame} for name, frame in bars.items()] if self._experiment.data.apart else [bars]
-        growth = fmean(validation_growth(self.policy, one, start, prepare=self._prepare) for one in each)
+        found = [validation(self.policy, one, start, prepare=self._prepare) for one in each]
+        growth = fmean(one.growth for one in found)
         self._validated = self._steps
         self._rows[-1]["validation_growth"] = growth
-        self._run.add_checkpoint(self.policy, self._steps, growth)
+        self._run.add_checkpoint(self.policy, self._steps, growth, collapse_on_all(found))
         self._run.write_curve(self._rows)
 
 
-def validation_growth(
+class Validation(NamedTuple):
+    """What a policy did on validation bars.
+
+    Attributes:
+        growth: Log growth of equity; about -13.8 when ruined.
+        collapse: How it collapsed; None where it did not.
+    """
+
+    growth: float
+    collapse: Collapse | None
+
+
+def validation(
     policy: TrainedPolicy, bars: Mapping[str, pd.DataFrame], start: pd.Timestamp, *, prepare: Prepare | None = None
-) -> float:
-    """Log growth of equity over a backtest from a time on; about -13.8 when ruined."""
-    equity = backtest(policy, bars, start=start, prepare=prepare, benchmark=False).equity
-    return math.log(growth_between(float(equity.iloc[0]), float(equity.iloc[-1])))
+) -> Validation:
+    """Backtest a policy from a time on, without the baselines: it happens often, and only the policy is judged."""
+    result = backtest(policy, bars, start=start, prepare=prepare, benchmark=False)
+    growth = growth_between(float(result.equity.iloc[0]), float(result.equity.iloc[-1]))
+    return Validation(math.log(growth), result.behaviour.collapse)
+
+
+def collapse_on_all(found: Sequence[Validation]) -> str | None:
+    """How a policy collapsed, in words; None where it traded properly on at least one of the markets."""
+    ways = dict.fromkeys(one.collapse for one in found)
+    return None if None in ways else " or ".join(str(way) for way in ways)
