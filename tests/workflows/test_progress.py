@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from dltrader.agents.learning import Rollout
-from dltrader.workflows.progress import TrainingProgress
+from dltrader.workflows.jobs import Job, Outcome
+from dltrader.workflows.progress import JobsProgress, TrainingProgress
 
 
 def rollout(steps, growth):
@@ -60,3 +61,14 @@ def test_it_stops_showing_when_the_training_fails():
     with pytest.raises(ZeroDivisionError), progress:
         raise ZeroDivisionError
     assert out.getvalue().endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_of_many_jobs_it_is_shown_how_many_are_done_and_running(tmp_path):
+    out = io.StringIO()
+    jobs = [Job(str(i), print, None, tmp_path / "log") for i in range(3)]
+    with JobsProgress(3, console=Console(file=out, width=80, force_terminal=False)) as progress:
+        for job in jobs:
+            progress.started(job)
+        progress.ended(Outcome(jobs[1], "finished", 1.0))
+        progress.ended(Outcome(jobs[0], "killed", 1.0))
+    assert " 2/3 done, 1 running, 1 did not finish 0:00:0" in " ".join(out.getvalue().split())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -65,24 +66,89 @@ def _common(
 
 @app.command(
     epilog="Examples:  dltrader train ppo_attention   |   "
-    "dltrader train configs/ppo_lstm.yaml train.total_timesteps=50000 data.bars=csv:prices.csv --out runs/mine"
+    "dltrader train configs/ppo_lstm.yaml train.total_timesteps=50000 data.bars=csv:prices.csv --out runs/mine   |   "
+    "dltrader train ppo_mlp ppo_lstm --seeds 5 --jobs 2"
 )
 def train(
+    context: typer.Context,
     config: Annotated[
         str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")
     ],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Dotted keys with new values.")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CONFIG]… [KEY=VALUE]…", help="More configurations; dotted keys with new values."),
     ] = None,
     *,
-    out: Annotated[Path | None, typer.Option(help="The run folder; by default a new one below runs/.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run folder, or that of the runs where there are several; by default one below runs/."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Train with so many seeds, from the configuration's own on.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Of several trainings, how many run at once.", show_default="1")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Of several trainings, end those that take longer.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
 ) -> None:
-    """Train a policy; Ctrl-C ends early and leaves a run that can be loaded."""
-    from dltrader.cli.tables import print_run
-    from dltrader.workflows.train import train as train_run
+    """Train a policy, or several; Ctrl-C ends early and leaves runs that can be loaded.
 
-    print_run(train_run(config, parse_overrides(overrides or []), out=out, progress=not quiet))
+    Several run in processes of their own: one that fails is shown with its log, the others go on, the exit code is 1.
+    """
+    configs, overrides = _split_words(config, words or [])
+    if seeds is None and len(configs) == 1:
+        if jobs is not None or time_limit is not None:
+            raise ConfigError("--jobs and --time-limit are for several trainings; add --seeds N or configurations")
+        from dltrader.cli.tables import print_run
+        from dltrader.workflows.train import train as train_run
+
+        print_run(train_run(config, overrides, out=out, progress=not quiet))
+        return
+
+    from dltrader.cli.many_tables import print_trained
+    from dltrader.runs import ExperimentConfig
+    from dltrader.workflows import many
+
+    experiments = [ExperimentConfig.load(one, overrides) for one in configs]
+    trained = many.train_many(
+        [each for experiment in experiments for each in many.seeds(experiment, seeds or 1)],
+        out=out or _new_folder("many" if len(configs) > 1 else experiments[0].name),
+        jobs=jobs or 1,
+        time_limit=time_limit,
+        plugins=context.parent.params["plugin"] or [] if context.parent else [],
+        progress=not quiet,
+    )
+    print_trained(trained)
+    if any(each.status != "finished" for each in trained):
+        raise typer.Exit(1)
+
+
+def _split_words(config: str, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+    """Configurations and overrides; whatever has no `=` must be a configuration.
+
+    Raises:
+        ConfigError: A word is neither.
+    """
+    configs = [word for word in words if "=" not in word]
+    if configs:
+        from dltrader.registry import did_you_mean
+        from dltrader.runs.experiment import shipped_configs
+
+        shipped = shipped_configs()
+        for word in configs:
+            if word not in shipped and not Path(word).suffix and not Path(word).is_file():
+                raise ConfigError(
+                    f"cannot read {word!r}; write key=value, such as train.total_timesteps=50000, or name a "
+                    f"configuration{did_you_mean(word, shipped)}"
+                )
+    return [config, *configs], parse_overrides([word for word in words if "=" in word])
+
+
+def _new_folder(name: str) -> Path:
+    return Path("runs") / f"{name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
 
 
 @app.command(

@@ -1,4 +1,4 @@
-"""A progress line for trainings: bars done, bars per second, mean episode growth, time left. Works in Jupyter too."""
+"""Progress lines, for one training and for many jobs. They work in Jupyter too."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
 
 from dltrader.agents.learning import Rollout
+from dltrader.workflows.jobs import Job, Outcome
 
 
 class TrainingProgress:
-    """Shows how a training goes while the `with` block runs.
+    """Shows how a training goes while the `with` block runs: bars done, their speed, mean episode growth, time left.
 
     Args:
         title: What is trained.
@@ -53,3 +62,52 @@ class TrainingProgress:
         if not math.isnan(growth):
             fields["growth"] = f"growth {growth:+.3f}"
         self._progress.update(self._task, completed=rollout.steps, **fields)
+
+
+class JobsProgress:
+    """Shows how many jobs are done and running while the `with` block runs.
+
+    Args:
+        total: Jobs to do.
+        console: Where it is shown; by default standard output.
+    """
+
+    def __init__(self, total: int, *, console: Console | None = None) -> None:
+        self._progress = Progress(
+            TextColumn("trainings"),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(),
+            TextColumn("done, {task.fields[running]} running{task.fields[lost]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task("", total=total, running=0, lost="")
+        self._running = self._done = self._lost = 0
+
+    def __enter__(self) -> Self:
+        """Start showing."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last state on the screen."""
+        self._progress.stop()
+
+    def started(self, job: Job) -> None:
+        """Count a job that has begun."""
+        del job  # of a hundred, how many is what one can read
+        self._running += 1
+        self._show()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Count a job that has ended."""
+        self._running -= 1
+        self._done += 1
+        self._lost += outcome.status != "finished"
+        self._show()
+
+    def _show(self) -> None:
+        lost = f", {self._lost} did not finish" if self._lost else ""
+        self._progress.update(self._task, completed=self._done, running=self._running, lost=lost)

@@ -1,0 +1,82 @@
+"""What a process of `processes.py` runs: `python -m dltrader.workflows.worker FOLDER` makes the call that lies there.
+
+FOLDER holds call.pickle, and at the end value.pickle or error.txt; with neither, the process was ended from outside.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dltrader.files import write_bytes, write_text
+
+CALL, VALUE, ERROR = "call.pickle", "value.pickle", "error.txt"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a call finds in place when it is made.
+
+    Attributes:
+        path: The starter's `sys.path`, so that what it can import can be imported here.
+        argv: The starter's `sys.argv`, so that the manifest of a run says what its user typed.
+        plugins: Modules to import first.
+    """
+
+    path: Sequence[str]
+    argv: Sequence[str]
+    plugins: Sequence[str]
+
+
+def write_call(folder: Path, setting: Setting, function: Callable[[Any], Any], argument: Any) -> None:
+    """Leave a call for a worker."""
+    # The call is a pickle within the pickle: it can be read only when the path is set and the plugins are imported.
+    values = {**vars(setting), "call": pickle.dumps((function, argument))}
+    write_bytes(folder / CALL, pickle.dumps(values))
+
+
+def work(folder: Path) -> int:
+    """Make the call, and leave what it returned or raised; the exit code of the process."""
+    try:
+        values = pickle.loads((folder / CALL).read_bytes())  # noqa: S301 - whoever started this process wrote it
+        sys.path[:], sys.argv[:] = values["path"], values["argv"]
+        for module in values["plugins"]:
+            import_module(module)
+        function, argument = pickle.loads(values["call"])  # noqa: S301
+        value = pickle.dumps(function(argument))
+    except BaseException as error:
+        words = " ".join(str(error).split())
+        write_text(folder / ERROR, f"{type(error).__name__}: {words}" if words else type(error).__name__)
+        raise
+    write_bytes(folder / VALUE, value)
+    return 0
+
+
+def _end_with_the_starter() -> None:
+    """End when standard input does, whose other end the starter holds: however it ended, nothing goes on unseen."""
+    while os.read(0, 1):  # not sys.stdin: its lock would be held when the interpreter shuts down
+        pass
+    os._exit(1)
+
+
+def main() -> None:
+    """Prepare the process, and work."""
+    # Even where a shell in the background has had SIGINT ignored: that is how we are asked to come to an end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1, all_threads=True)  # says in the log where a worker hangs
+    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    sys.exit(work(Path(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()
