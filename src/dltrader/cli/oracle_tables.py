@@ -41,16 +41,18 @@ def chosen_settings(
 
 def print_standings(standings: Sequence[Standing]) -> None:
     """Task by agent: the fraction of the optimum, its interval, steps and seconds."""
-    table = Table("task", "agent", title="fraction of the optimum, interquartile mean over seeds", title_justify="left")
+    table = Table(title="fraction of the optimum, interquartile mean over seeds", title_justify="left")
+    for heading in ("task", "agent"):
+        table.add_column(heading, no_wrap=True)
     for heading in ("fraction", "95 % interval", "seeds", "steps", "seconds"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=heading == "95 % interval")
     for standing in standings:
         low, high = standing.interval
         table.add_row(
             standing.task,
             standing.agent,
             f"{standing.fraction:.4f}",
-            f"{low:.4f} to {high:.4f}",
+            f"{low:.3f} … {high:.3f}",
             str(len(standing.fractions)),
             f"{standing.steps:,}",
             f"{standing.seconds:.0f}",
