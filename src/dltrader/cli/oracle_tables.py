@@ -44,8 +44,8 @@ def print_standings(standings: Sequence[Standing]) -> None:
     table = Table(title="fraction of the optimum, interquartile mean over seeds", title_justify="left")
     for heading in ("task", "agent"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("fraction", "95 % interval", "seeds", "steps", "seconds"):
-        table.add_column(heading, justify="right", no_wrap=heading == "95 % interval")
+    for heading in ("fraction", "95 % interval", "seeds", "M steps", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for standing in standings:
         low, high = standing.interval
         table.add_row(
@@ -54,7 +54,7 @@ def print_standings(standings: Sequence[Standing]) -> None:
             f"{standing.fraction:.4f}",
             f"{low:.3f} … {high:.3f}",
             str(len(standing.fractions)),
-            f"{standing.steps:,}",
+            f"{standing.steps / 1e6:g}",
             f"{standing.seconds:.0f}",
         )
     Console().print(table)
