@@ -44,7 +44,7 @@ def print_standings(standings: Sequence[Standing]) -> None:
     table = Table(title="fraction of the optimum, interquartile mean over seeds", title_justify="left")
     for heading in ("task", "agent"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("fraction", "95 % interval", "seeds", "M steps", "seconds"):
+    for heading in ("fraction", "95 %", "seeds", "M steps", "seconds"):
         table.add_column(heading, justify="right", no_wrap=True)
     for standing in standings:
         low, high = standing.interval
