@@ -79,6 +79,8 @@ def test_every_market_is_backtested_and_drawn_by_itself(frames):
         backtest_run(run)
     with pytest.raises(ConfigError, match="'FB' is none of them"):
         backtest_run(run, market="FB")
+    with pytest.raises(ConfigError, match=r"market 'KO' is chosen among .* leave it out"):
+        backtest_run(run, market="KO", bars="csv:KO.csv")
 
 
 def test_names_to_uris_are_markets_apart_where_the_configuration_says_so(frames):

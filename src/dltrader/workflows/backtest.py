@@ -47,6 +47,11 @@ def backtest_run(
         SourceError: The bars cannot be had.
         BarsError: The bars break their rules, or are too few.
     """
+    if market is not None and (bars is not None or not run.config.data.apart):
+        raise ConfigError(
+            f"market {market!r} is chosen among the markets of a run that has several; this backtest has one, "
+            "so leave it out"
+        )
     policy = run.policy(which)
     begin = None if start is None else moment(start, "start")
     if bars is None:
