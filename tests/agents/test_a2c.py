@@ -41,7 +41,7 @@ def test_an_update_may_be_of_few_bars():
 @pytest.mark.parametrize("engine", ["vector", "cerebro"])
 @pytest.mark.parametrize("name", ["a2c", "ppo", "recurrent_ppo"])
 def test_a_rollout_larger_than_memory_is_refused_and_nothing_is_written(tmp_path, monkeypatch, name, engine):
-    monkeypatch.setattr(memory, "_free_bytes", lambda _: 2**20)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 2**20)
     changes = {"train.engine": engine, "agent.n_steps": 2**16}
     with pytest.raises(ConfigError, match=r"^2 lanes of a rollout take about 0.0 GiB, and 0.0 GiB are free; at most 0"):
         train(experiment_of(name, changes), out=tmp_path / "run")

@@ -20,7 +20,7 @@ def test_more_lanes_than_fit_are_refused_with_the_number_that_fits(quick):
 
 
 def test_the_message_counts_in_gibibytes(monkeypatch):
-    monkeypatch.setattr(memory, "_free_bytes", lambda _: 3 * 2**30)
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 3 * 2**30)
     require_memory(3, 2**30)
     with pytest.raises(ConfigError, match=r"^4 lanes take about 4.0 GiB, and 3.0 GiB are free; at most 3 lanes fit$"):
         require_memory(4, 2**30)

@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
-import psutil
 from gymnasium import spaces
 from pydantic import Field
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -19,6 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from dltrader.agents.bars import names_bars
 from dltrader.agents.sb3 import LearnerConfig
+from dltrader.envs.memory import free_bytes
 from dltrader.errors import ConfigError
 
 FLAGS = 3
@@ -64,7 +64,7 @@ class ReplayConfig(LearnerConfig):
         """Room for the replay."""
         del n_envs  # they share one replay
         bytes_each = _bar_bytes(observation_space, action_space)
-        needed, free = self.replay_bars * bytes_each, psutil.virtual_memory().available
+        needed, free = self.replay_bars * bytes_each, free_bytes()
         if needed > free:
             hint = "" if names_bars(observation_space) else ", and many more with train.engine: vector"
             raise ConfigError(

@@ -38,7 +38,7 @@ def require_memory(n_lanes: int, bytes_each: int, what: str = "take", device: An
     Raises:
         ConfigError: They do not fit.
     """
-    needed, free = n_lanes * bytes_each, _free_bytes(device)
+    needed, free = n_lanes * bytes_each, free_bytes(device)
     if needed > free:
         raise ConfigError(
             f"{n_lanes} lanes {what} about {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free; "
@@ -46,7 +46,8 @@ def require_memory(n_lanes: int, bytes_each: int, what: str = "take", device: An
         )
 
 
-def _free_bytes(device: Any) -> int:
+def free_bytes(device: Any = None) -> int:
+    """Memory that can be had, of this machine or of a GPU of it."""
     if device is not None and str(device).startswith("cuda"):
         import torch  # noqa: PLC0415 - only who asks for its devices has to load it
 

@@ -24,8 +24,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from dltrader.envs.memory import free_bytes
 from dltrader.errors import ConfigError
 from dltrader.workflows import worker
 from dltrader.workflows.jobs import Ending, Job, Outcome
@@ -180,8 +179,3 @@ def _ended(code: int) -> tuple[Ending, str]:
         name = f"signal {-code}"
     hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
     return "killed", f"its process was killed by {name}{hint}"
-
-
-def free_bytes() -> int:
-    """Memory of this machine that can be had."""
-    return int(psutil.virtual_memory().available)
