@@ -19,6 +19,9 @@ SCHEMES = st.sampled_from(
         "buy_sell_hold",
         {"name": "buy_sell_hold", "max_units": 3},
         "target_weight",
+        {"name": "target_units", "levels": [-300.0, 0.0, 200.0]},
+        {"name": "target_units", "largest": 500.0, "band": True},
+        {"name": "trade_units", "trades": [-50.0, 0.0, 30.5], "largest": 200.0},
     ]
 )
 
@@ -29,7 +32,12 @@ CONFIGS = st.fixed_dictionaries(
         "scaling": st.just("none"),
         "action": SCHEMES,
         "costs": st.fixed_dictionaries(
-            {"commission": st.sampled_from([0.0, 0.001, 0.05]), "slippage": st.sampled_from([0.0, 0.0005, 0.03])}
+            {
+                "commission": st.sampled_from([0.0, 0.001, 0.05]),
+                "slippage": st.sampled_from([0.0, 0.0005, 0.03]),
+                "per_unit": st.sampled_from([0.0, 0.0, 0.01]),
+                "impact": st.sampled_from([0.0, 0.0, 1e-4]),
+            }
         ),
         "lot_size": st.sampled_from([0.0, 0.01, 1.0, 100.0]),
         "sizing": st.sampled_from(["at_open", "at_close"]),
@@ -40,7 +48,7 @@ CONFIGS = st.fixed_dictionaries(
 
 
 def config_of(values):
-    levels = values["action"].get("levels", [0]) if isinstance(values["action"], dict) else [0]
+    levels = (values["action"].get("levels") or [0]) if isinstance(values["action"], dict) else [0]
     assume(values["allow_short"] or min(levels) >= 0)
     return EnvConfig.from_mapping(values)
 
@@ -69,8 +77,14 @@ def test_equity_is_cash_and_positions_and_rewards_are_its_growth(values, n_instr
         assert env.observation_space.contains(observation)
         for fill in info["fills"]:
             bar = env.market.bars[fill.instrument].loc[fill.time]
-            assert bar["low"] <= fill.price <= bar["high"]
-            assert math.isclose(fill.commission, values["costs"]["commission"] * fill.size * fill.price, abs_tol=1e-9)
+            costs, size = values["costs"], fill.size if fill.side == "buy" else -fill.size
+            # Of an order that is refused in part the price was moved by the whole.
+            whole = size + sum(one.size for one in info["rejections"] if one.instrument == fill.instrument)
+            moved = costs["impact"] * whole
+            highest, lowest = bar["high"] + max(moved, 0.0), bar["low"] + min(moved, 0.0)
+            assert max(lowest, 0.01 * bar["low"]) * (1 - 1e-9) <= fill.price <= highest * (1 + 1e-9)
+            fee = (costs["commission"] * fill.price + costs["per_unit"]) * fill.size
+            assert math.isclose(fill.commission, fee, rel_tol=1e-9, abs_tol=1e-9)
         assert len(info["fills"]) <= n_instruments
         total += reward
         done = terminated or truncated

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dltrader.envs.sizing import buy_price, order_sizes, sell_price
+from dltrader.envs.sizing import buy_price, moved_price, order_sizes, sell_price, unit_orders
 
 prices = st.floats(0.01, 10_000)
 
@@ -22,6 +22,17 @@ def test_slippage_stays_within_the_bar():
     assert buy_price(100.0, 0.01, 100.5) == 100.5
     assert sell_price(100.0, 0.01, 50.0) == 99.0
     assert sell_price(100.0, 0.01, 99.5) == 99.5
+
+
+def test_an_order_moves_its_price():
+    assert moved_price(100.0, 50.0, 0.01) == 100.5
+    assert moved_price(100.0, -50.0, 0.01) == 99.5
+    assert moved_price(100.0, -50.0, 10.0) == 1.0
+
+
+def test_orders_in_units_lead_to_whole_lots_towards_zero():
+    assert unit_orders([25.0, -25.0, 7.0], [True, True, False], [1.0, 1.0, 1.0], lot_size=10.0) == [19.0, -21.0, 0.0]
+    assert unit_orders([2.5], [True], [1.0], lot_size=0.0) == [1.5]
 
 
 def test_all_cash_buys_whole_lots():
@@ -72,6 +83,36 @@ def test_exposure_after_the_fill_is_the_one_asked_for(exposure, held, quote, com
 
 
 @given(
+    exposure=st.floats(-1, 1),
+    held=st.floats(-1, 1),
+    quote=st.floats(1, 1000),
+    per_unit=st.sampled_from([0.0, 0.001, 0.5]),
+    impact=st.sampled_from([0.0, 1e-6, 1e-3, 0.1]),
+)
+def test_fees_and_impact_are_a_part_of_what_an_exposure_costs(exposure, held, quote, per_unit, impact):
+    equity = 50_000.0
+    position = held * equity / quote
+    cash, costs = equity - position * quote, {"commission": 0.002, "per_unit": per_unit, "impact": impact}
+    size = order_sizes(
+        [exposure], [True], [position], cash, [quote], [quote], [quote], lot_size=0.0, leverage=1.0, **costs
+    )[0]
+    left = equity - abs(size) * (0.002 * (quote + impact * size) + per_unit) - impact * size**2
+    if size == 0.0:  # there already, or it would cost more than the difference
+        gap = exposure * equity / quote - position
+        assert abs(gap) * quote <= abs(gap) * (0.002 * quote + per_unit) + impact * gap**2 + 1e-4
+    elif position + size != 0.0:
+        assert (position + size) * quote == pytest.approx(exposure * left, rel=1e-7, abs=1e-3)
+
+
+def test_impact_that_nobody_can_pay_asks_for_no_position():
+    # To buy with all cash is possible at any impact; of a position of 1000 units nothing is left to be sold down to.
+    costs = {"commission": 0.0, "impact": 10.0, "lot_size": 0.0}
+    bought = order_sizes([1.0], [True], [0.0], 100_000.0, [100.0], [100.0], [100.0], **costs)[0]
+    assert bought * 100.0 == pytest.approx(100_000.0 - 10.0 * bought**2)
+    assert order_sizes([0.5], [True], [1000.0], 0.0, [100.0], [100.0], [100.0], **costs) == [-1000.0]
+
+
+@given(
     exposures=st.lists(st.floats(0, 0.5), min_size=2, max_size=2),
     quotes=st.lists(prices, min_size=2, max_size=2),
     commission=st.floats(0, 0.05),
@@ -112,13 +153,14 @@ def test_dust_is_not_traded():
     assert size_one(0.0, 1e-12, 1000.0, 100.0) == -1e-12  # but a position that is to go, goes
 
 
-def test_lanes_are_sized_as_single_accounts_are():
+@pytest.mark.parametrize("extra", [{}, {"per_unit": 0.3}, {"impact": 0.01}, {"per_unit": 0.3, "impact": 0.5}])
+def test_lanes_are_sized_as_single_accounts_are(extra):
     generator = np.random.default_rng(0)
     exposures, positions = generator.uniform(-1, 1, (2, 40)), generator.integers(-50, 50, (2, 40)).astype(float)
     cash, quotes = generator.uniform(-1_000, 20_000, 40), generator.uniform(1, 200, (2, 40))
     trading = generator.random((2, 40)) < 0.8
     arguments = exposures, trading, positions, cash, quotes, quotes * 1.01, quotes * 0.99
-    options = {"commission": 0.002, "lot_size": 1.0}
+    options = {"commission": 0.002, "lot_size": 1.0} | extra
     lanes = np.array(order_sizes(*[list(a) if a.ndim == 2 else a for a in arguments], **options))
     for lane in range(40):
         single = [[x.item() for x in a[:, lane]] if a.ndim == 2 else a[lane].item() for a in arguments]

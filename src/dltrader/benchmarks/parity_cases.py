@@ -167,11 +167,17 @@ def draw_config(choices: Choices) -> EnvConfig:
                 "buy_sell_hold",
                 {"name": "buy_sell_hold", "max_units": 3},
                 "target_weight",
+                {"name": "target_units", "levels": [-500.0, 0.0, 250.0] if allow_short else [0.0, 10.0, 333.3]},
+                {"name": "target_units", "levels": [0.0, 100.0, 400.0], "band": True},
+                {"name": "target_units", "largest": 700.0, "band": choices.flag()},
+                {"name": "trade_units", "trades": [-100.0, 0.0, 30.5], "largest": 350.0},
             ),
             "reward": choices.pick("log_growth", "profit", "differential_sharpe", "sortino", "drawdown_penalised"),
             "costs": {
                 "commission": choices.pick(0.001, 0.0, 0.0123, 0.05),
                 "slippage": choices.pick(0.0005, 0.0, 0.03),
+                "per_unit": choices.pick(0.0, 0.0, 0.01, 0.5),
+                "impact": choices.pick(0.0, 0.0, 1e-6, 1e-3),
             },
             "cash": choices.pick(100_000.0, 100_000.0, 777.77, 1e9),
             "lot_size": choices.pick(1.0, 0.0, 0.01, 100.0),
@@ -189,7 +195,7 @@ def draw_actions(choices: Choices, config: EnvConfig, n_instruments: int) -> npt
     space, patience = config.action_space(n_instruments), choices.pick(1, 1, 4, 15)
     rows = STEPS // patience
     if isinstance(space, spaces.Box):
-        tape = np.array(choices.weights(rows * n_instruments), space.dtype).reshape(rows, n_instruments)
+        tape = np.array(choices.weights(rows * space.shape[0]), space.dtype).reshape(rows, space.shape[0])
     else:
         assert isinstance(space, spaces.Discrete | spaces.MultiDiscrete)
         n_choices = int(np.min(space.n if isinstance(space, spaces.Discrete) else space.nvec))

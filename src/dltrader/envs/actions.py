@@ -3,6 +3,7 @@
 An exposure is a position's value as a fraction of equity: 1 is fully long, -1 fully short. With n instruments a level
 of 1 asks for 1/n of equity in each, so that all together stay within what one instrument would use. A scheme turns an
 action and the exposures asked for last into the exposures asked for now; what orders that takes is the engine's affair.
+Schemes that count in units (`units.py`) do the same with units held in place of exposures.
 """
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from array_api_compat import is_array_api_obj
 from gymnasium import spaces
 from pydantic import AfterValidator, Field
 
 from dltrader.config import NamedConfig
-from dltrader.envs.numeric import Number, higher, is_integral, library, lower, nearest, some, take
-from dltrader.errors import ActionError, ConfigError
+from dltrader.envs.numeric import Number, higher, lower, nearest, take
+from dltrader.envs.readings import (
+    choice_space,
+    read_choices,
+    read_choices_of_lanes,
+    read_numbers,
+    read_numbers_of_lanes,
+)
+from dltrader.errors import ConfigError
 from dltrader.registry import Registry
 
 
@@ -27,9 +34,11 @@ class ActionScheme(NamedConfig, ABC):
 
     Attributes:
         rebalances: Whether an unchanged exposure is traded back to after prices have moved it.
+        in_units: Whether it asks for units rather than for exposures.
     """
 
     rebalances: ClassVar[bool] = False
+    in_units: ClassVar[bool] = False
 
     @abstractmethod
     def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
@@ -55,10 +64,10 @@ class ActionScheme(NamedConfig, ABC):
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
     ) -> Sequence[Number]:
-        """The exposures that the parts of an action ask for; floats, or arrays with one element a lane."""
+        """The exposures, or units, that the parts of an action ask for; floats, or arrays with one element a lane."""
 
     def exposures(self, action: Any, held: Sequence[float], *, allow_short: bool, leverage: float) -> Sequence[float]:
-        """The exposures asked for, one an instrument, as fractions of equity.
+        """The exposures asked for, one an instrument, as fractions of equity; units where the scheme counts in them.
 
         Args:
             action: One action of the space.
@@ -80,7 +89,12 @@ class ActionScheme(NamedConfig, ABC):
         """
 
 
-def _ascending(levels: tuple[float, ...] | None) -> tuple[float, ...] | None:
+def ascending(levels: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Levels as they are, if they are two or more in ascending order.
+
+    Raises:
+        ConfigError: They are not.
+    """
     if levels is not None and (len(levels) < 2 or list(levels) != sorted(set(levels))):
         raise ConfigError(f"levels must be two or more different numbers in ascending order, was {list(levels)}")
     return levels
@@ -90,7 +104,7 @@ class TargetPosition(ActionScheme):
     """Action k asks for the k-th exposure level; an unchanged level sends no order."""
 
     name: Literal["target_position"] = "target_position"
-    levels: Annotated[tuple[float, ...] | None, AfterValidator(_ascending)] = Field(
+    levels: Annotated[tuple[float, ...] | None, AfterValidator(ascending)] = Field(
         None, description="Exposures in ascending order; null is -1, 0, 1, or 0, 1 where short selling is not allowed"
     )
 
@@ -102,15 +116,15 @@ class TargetPosition(ActionScheme):
 
     def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
         """Discrete over the levels; with several instruments MultiDiscrete."""
-        return _choices(len(self.levels_for(allow_short=allow_short)), n_instruments)
+        return choice_space(len(self.levels_for(allow_short=allow_short)), n_instruments)
 
     def read(self, action: Any, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
         """The indices of the levels chosen."""
-        return _chosen(action, n_instruments, len(self.levels_for(allow_short=allow_short)))
+        return read_choices(action, n_instruments, len(self.levels_for(allow_short=allow_short)))
 
     def read_lanes(self, actions: Any, n_lanes: int, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
         """The indices of the levels chosen."""
-        return _chosen_in_lanes(actions, n_lanes, n_instruments, len(self.levels_for(allow_short=allow_short)))
+        return read_choices_of_lanes(actions, n_lanes, n_instruments, len(self.levels_for(allow_short=allow_short)))
 
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
@@ -150,17 +164,17 @@ class BuySellHold(ActionScheme):
     def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
         """Discrete(3); with several instruments MultiDiscrete."""
         del allow_short  # the same three actions either way
-        return _choices(3, n_instruments)
+        return choice_space(3, n_instruments)
 
     def read(self, action: Any, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
         """0, 1 or 2."""
         del allow_short
-        return _chosen(action, n_instruments, 3)
+        return read_choices(action, n_instruments, 3)
 
     def read_lanes(self, actions: Any, n_lanes: int, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
         """0, 1 or 2."""
         del allow_short
-        return _chosen_in_lanes(actions, n_lanes, n_instruments, 3)
+        return read_choices_of_lanes(actions, n_lanes, n_instruments, 3)
 
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
@@ -192,24 +206,12 @@ class TargetWeight(ActionScheme):
     def read(self, action: Any, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
         """The weights."""
         del allow_short
-        try:
-            weights = [float(weight) for weight in np.reshape(action, -1)]
-        except (TypeError, ValueError):
-            weights = []
-        if len(weights) != n_instruments or not all(-1.0 <= weight <= 1.0 for weight in weights):
-            raise ActionError(f"an action must be {n_instruments} number(s) in [-1, 1], was {action!r}")
-        return weights
+        return read_numbers(action, n_instruments)
 
     def read_lanes(self, actions: Any, n_lanes: int, n_instruments: int, *, allow_short: bool) -> Sequence[Any]:
         """The weights."""
         del allow_short
-        weights = _lanes_of(actions, n_lanes, n_instruments)
-        xp = library(weights)
-        weights = xp.astype(weights, xp.float64)
-        largest = xp.max(xp.abs(weights))
-        if not largest <= 1.0:  # nan fails too
-            raise ActionError(f"every action must be {n_instruments} number(s) in [-1, 1], was {_outlier(weights):g}")
-        return [weights[:, i] for i in range(n_instruments)]
+        return read_numbers_of_lanes(actions, n_lanes, n_instruments)
 
     def targets(
         self, parts: Sequence[Number], held: Sequence[Number], *, allow_short: bool, leverage: float
@@ -230,50 +232,7 @@ ACTIONS: Registry[type[ActionScheme]] = Registry(
         "target_position": f"{__name__}:TargetPosition",
         "buy_sell_hold": f"{__name__}:BuySellHold",
         "target_weight": f"{__name__}:TargetWeight",
+        "target_units": "dltrader.envs.units:TargetUnits",
+        "trade_units": "dltrader.envs.units:TradeUnits",
     },
 )
-
-
-def _choices(n_choices: int, n_instruments: int) -> spaces.Space[Any]:
-    if n_instruments == 1:
-        return spaces.Discrete(n_choices)
-    return spaces.MultiDiscrete([n_choices] * n_instruments)
-
-
-def _chosen(action: Any, n_instruments: int, n_choices: int) -> list[int]:
-    """The integer choices in an action, checked."""
-    try:
-        # Fast path: this runs once a bar.
-        chosen = [int(action)] if n_instruments == 1 else [int(choice) for choice in action]
-        exact = chosen == [action] if n_instruments == 1 else all(map(np.equal, chosen, action))
-    except (TypeError, ValueError):
-        chosen, exact = [], False
-    if not exact or len(chosen) != n_instruments or not all(0 <= choice < n_choices for choice in chosen):
-        raise ActionError(f"an action must be {n_instruments} integer(s) from 0 to {n_choices - 1}, was {action!r}")
-    return chosen
-
-
-def _lanes_of(actions: Any, n_lanes: int, n_instruments: int) -> Any:
-    """Actions as an array of the shape (lanes, instruments)."""
-    array = actions if is_array_api_obj(actions) else np.asarray(actions)
-    shape = tuple(array.shape)
-    if shape not in {(n_lanes, n_instruments), (n_lanes,) if n_instruments == 1 else (n_lanes, n_instruments)}:
-        raise ActionError(f"actions must have the shape ({n_lanes}, {n_instruments}), one row a lane, was {shape}")
-    return library(array).reshape(array, (n_lanes, n_instruments))
-
-
-def _chosen_in_lanes(actions: Any, n_lanes: int, n_instruments: int, n_choices: int) -> list[Any]:
-    """The integer choices of all lanes, checked, one array an instrument."""
-    array = _lanes_of(actions, n_lanes, n_instruments)
-    xp = library(array)
-    rule = f"every action must be {n_instruments} integer(s) from 0 to {n_choices - 1}"
-    if not is_integral(array):
-        raise ActionError(f"{rule}, was {array.dtype}")
-    if some((array < 0) | (array >= n_choices)):
-        raise ActionError(f"{rule}, was {array.dtype} from {int(xp.min(array))} to {int(xp.max(array))}")
-    return [array[:, i] for i in range(n_instruments)]
-
-
-def _outlier(weights: Any) -> float:
-    """The first number that is not within [-1, 1]."""
-    return next(float(weight) for row in weights.tolist() for weight in row if not abs(weight) <= 1.0)

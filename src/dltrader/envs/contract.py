@@ -42,6 +42,13 @@ class Costs(Config):
         lt=0.1,
         description="how far a fill is moved, a fraction of the price, so 5 basis points is 0.0005",
     )
+    per_unit: float = Field(0.0, ge=0, description="money for every unit traded, on top of the commission")
+    impact: float = Field(
+        0.0,
+        ge=0,
+        description="how far a fill is moved for every unit of the order, money per unit: n units cost impact x n² "
+        "more, and the price may leave the bar's range, for the order was not among the bar's trades",
+    )
 
 
 class EnvConfig(Config):

@@ -6,17 +6,20 @@ arrays of whatever library `Arrays` says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dltrader.envs.arrays import Arrays, Windows
+from dltrader.envs.arrays import Arrays, Windows, to_numpy
 from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig
 from dltrader.envs.ledger import Execution, Ledger
 from dltrader.envs.markets import Markets
 from dltrader.envs.numeric import Number, choose, some
 from dltrader.envs.records import Step, account_of
-from dltrader.envs.sizing import buy_price, order_sizes, sell_price
+from dltrader.envs.sizing import buy_price, order_sizes, sell_price, unit_orders
 from dltrader.errors import EnvironmentStateError
+
+WHERE = "bar", "last", "equity", "cash"
+"""Attributes of lanes that a state holds as they are."""
 
 
 class Lanes:
@@ -34,7 +37,7 @@ class Lanes:
         equity: Money at the close of the bar.
         cash: Money at the close, so that equity == cash + Σ position x close.
         closes: Closes of the bar, one array an instrument.
-        held: Exposures asked for and reached last.
+        held: Exposures, or units where actions count in them, asked for and reached last.
     """
 
     def __init__(self, markets: Markets, config: EnvConfig, n_lanes: int, arrays: Arrays) -> None:
@@ -52,6 +55,8 @@ class Lanes:
             entries=[arrays.full(n_lanes, 1.0) for _ in places],
             commission=config.costs.commission,
             leverage=config.leverage,
+            per_unit=config.costs.per_unit,
+            impact=config.costs.impact,
         )
         self.equity: Any = arrays.full(n_lanes, config.cash)
         self.cash: Any = self.equity
@@ -99,13 +104,53 @@ class Lanes:
             quotes = decided
             sized_buys = [close * (1.0 + slippage) for close in decided]
             sized_sells = [close * (1.0 - slippage) for close in decided]
-        orders = order_sizes(
-            asked, trading, ledger.sizes, self.cash, quotes, sized_buys, sized_sells,
-            commission=config.costs.commission, lot_size=config.lot_size, leverage=config.leverage,
-        )  # fmt: skip
+        if config.action.in_units:
+            orders = unit_orders(asked, trading, ledger.sizes, lot_size=config.lot_size)
+        else:
+            orders = order_sizes(
+                asked, trading, ledger.sizes, self.cash, quotes, sized_buys, sized_sells,
+                commission=config.costs.commission, per_unit=config.costs.per_unit, impact=config.costs.impact,
+                lot_size=config.lot_size, leverage=config.leverage,
+            )  # fmt: skip
         execution = ledger.execute(orders, quotes, buys, sells)
         self.held = [_reached(*each) for each in zip(asked, self.held, ledger.sizes, execution.refused, strict=True)]
         return self._mark(closes), execution
+
+    def state(self) -> dict[str, Any]:
+        """The accounts and where they stand, in NumPy's arrays.
+
+        Raises:
+            EnvironmentStateError: The reward keeps what is no number and no array of them.
+        """
+        kept = {name: to_numpy(values) for name, values in self._memory.items()}
+        strange = next((name for name, values in kept.items() if values.dtype.kind not in "biuf"), None)
+        if strange is not None:
+            raise EnvironmentStateError(
+                f"the reward {_name_of(self.config.reward)} keeps {strange!r}, which is no array of numbers and cannot "
+                "be saved; keep numbers, or set train.keep_state: false"
+            )
+        places = self.held, self.ledger.sizes, self.ledger.entries
+        held, sizes, entries = ([to_numpy(values) for values in each] for each in places)
+        whole = {name: to_numpy(getattr(self, name)) for name in WHERE}
+        return whole | {
+            "broker_cash": to_numpy(self.ledger.cash),
+            "held": held,
+            "sizes": sizes,
+            "entries": entries,
+            "memory": kept,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where other lanes on the same markets stood."""
+        here = self.arrays.asarray
+        for name in WHERE:
+            setattr(self, name, here(state[name]))
+        self.ledger.cash = here(state["broker_cash"])
+        self.held, self.ledger.sizes, self.ledger.entries = (
+            [here(values) for values in state[name]] for name in ("held", "sizes", "entries")
+        )
+        self._memory = {name: here(values) for name, values in state["memory"].items()}
+        self.closes = self._quotes()[3]
 
     def windows(self) -> Any:
         """The features that every lane sees, (lanes, window, features) float32."""

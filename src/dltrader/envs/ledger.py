@@ -1,9 +1,10 @@
 """The ledger: backtrader's broker as arithmetic on many accounts at once.
 
 It does what `backtrader.brokers.BackBroker` does with the orders of this library, in the same order and with the same
-rounding: market orders in shares, commission as a fraction of the value, slippage within the bar, cash from short sales
-credited, longs paid with 1/leverage of their value, orders refused for lack of cash when they are submitted and when
-they are executed. Lists have one element an instrument; an element is an array with one element a lane.
+rounding: market orders in shares, commission as a fraction of the value and a fee on every unit, slippage within the
+bar, prices that orders move themselves, cash from short sales credited, longs paid with 1/leverage of their value,
+orders refused for lack of cash when they are submitted and when they are executed. Lists have one element an
+instrument; an element is an array with one element a lane.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dltrader.envs.numeric import Number, choose, higher, lower
+from dltrader.envs.sizing import moved_price
 
 
 class Execution(NamedTuple):
@@ -41,6 +43,8 @@ class _Split(NamedTuple):
         entry: Mean price of the position afterwards.
         closing_cost: Units closed x commission: times a price it is money.
         opening_cost: The same of units opened.
+        closing_fee: Money for the units closed.
+        opening_fee: Money for the units opened.
     """
 
     closed: Number
@@ -49,6 +53,8 @@ class _Split(NamedTuple):
     entry: Number
     closing_cost: Number
     opening_cost: Number
+    closing_fee: Number
+    opening_fee: Number
 
 
 @dataclass
@@ -61,6 +67,8 @@ class Ledger:
         entries: Mean price of the open position; without meaning, but positive, where there is none.
         commission: Fraction of the traded value.
         leverage: Longs bind their entry value over this.
+        per_unit: Money for every unit traded.
+        impact: How far an order moves its price, money per unit, for every unit of it.
     """
 
     cash: Number
@@ -68,6 +76,8 @@ class Ledger:
     entries: list[Number]
     commission: float
     leverage: float
+    per_unit: float = 0.0
+    impact: float = 0.0
 
     def execute(
         self, orders: Sequence[Number], quotes: Sequence[Number], buys: Sequence[Number], sells: Sequence[Number]
@@ -81,7 +91,12 @@ class Ledger:
             sells: Prices that sales fill at.
         """
         prices = [choose(order > 0.0, buy, sell) for order, buy, sell in zip(orders, buys, sells, strict=True)]
-        splits = [_split(*each, self.commission) for each in zip(orders, prices, self.sizes, self.entries, strict=True)]
+        if self.impact > 0.0:
+            prices = [moved_price(*each, self.impact) for each in zip(prices, orders, strict=True)]
+        splits = [
+            _split(*each, self.commission, self.per_unit)
+            for each in zip(orders, prices, self.sizes, self.entries, strict=True)
+        ]
         turns = _turns(orders)
         accepted: list[Number] = [True] * len(orders)
         checked = self.cash
@@ -128,7 +143,10 @@ class Ledger:
         self.entries[i] = choose(executed, split.entry, self.entries[i])
         self.sizes[i] = self.sizes[i] + done
         # The parts may not add up to the whole in the last bit: what was executed has nothing left.
-        return done, abs(done) * self.commission * price, choose(executed, 0.0, order - done)
+        fee = abs(done) * self.commission * price
+        if self.per_unit > 0.0:
+            fee = fee + abs(done) * self.per_unit
+        return done, fee, choose(executed, 0.0, order - done)
 
     def _closing(self, split: _Split, entry: Number, price: Number, cash: Number) -> Number:
         """Cash after closing what was bought at an entry price."""
@@ -137,11 +155,15 @@ class Ledger:
             spent = -self._bound(-spent)
         if entry is not price:
             spent = spent + split.closed * (price - entry)
-        return cash - spent - split.closing_cost * price
+        return cash - spent - self._fee(split.closing_cost * price, split.closing_fee)
 
     def _opening(self, split: _Split, price: Number, cash: Number) -> Number:
         """Cash after opening at a price."""
-        return cash - self._bound(split.opened * price) - split.opening_cost * price
+        return cash - self._bound(split.opened * price) - self._fee(split.opening_cost * price, split.opening_fee)
+
+    def _fee(self, share: Number, fee: Number) -> Number:
+        """What is paid for a part of an order: a share of its value, and the fee on its units."""
+        return share + fee if self.per_unit > 0.0 else share
 
     def _bound(self, value: Number) -> Number:
         """The cash that a position's value binds: with leverage less than all of a long one's."""
@@ -159,7 +181,7 @@ def _turns(orders: Sequence[Number]) -> list[tuple[int, Number]]:
     return sales + [(i, order > 0.0) for i, order in enumerate(orders)]
 
 
-def _split(order: Number, price: Number, size: Number, entry: Number, commission: float) -> _Split:
+def _split(order: Number, price: Number, size: Number, entry: Number, commission: float, per_unit: float) -> _Split:
     """How a position takes an order, as `backtrader.position.Position.update` does; nothing where there is none."""
     against = -size  # what would close the position
     closed = higher(lower(order, higher(against, 0.0)), lower(against, 0.0))
@@ -168,4 +190,6 @@ def _split(order: Number, price: Number, size: Number, entry: Number, commission
     mean = (entry * size + order * price) / choose(opens_nothing, 1.0, size + order)
     begun = choose(size + closed == 0.0, price, mean)
     after = choose(opens_nothing, entry, begun)
-    return _Split(closed, opened, opens_nothing, after, abs(closed) * commission, abs(opened) * commission)
+    closes, opens = abs(closed), abs(opened)
+    fees = (closes * per_unit, opens * per_unit) if per_unit > 0.0 else (0.0, 0.0)
+    return _Split(closed, opened, opens_nothing, after, closes * commission, opens * commission, *fees)

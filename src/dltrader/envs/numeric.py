@@ -18,7 +18,7 @@ Number: TypeAlias = Any
 """A Python float, or a float array of lanes. (Any: the two share arithmetic, but no type.)"""
 
 FUNCTIONS = ("abs", "any", "arange", "asarray", "astype", "expand_dims", "full", "isdtype", "isfinite", "log",
-             "max", "min", "reshape", "round", "sign", "stack", "take", "trunc", "where")  # fmt: skip
+             "max", "min", "reshape", "round", "sign", "sqrt", "stack", "take", "trunc", "where")  # fmt: skip
 """What a library of arrays must have, for the lanes to be computed with it."""
 
 
@@ -56,6 +56,11 @@ def some(condition: Any) -> bool:
 def log(value: Number) -> Number:
     """Natural logarithm of positive numbers."""
     return math.log(value) if isinstance(value, float | int) else library(value).log(value)
+
+
+def sqrt(value: Number) -> Number:
+    """Square root of numbers from 0 up."""
+    return math.sqrt(value) if isinstance(value, float | int) else library(value).sqrt(value)
 
 
 def sign(value: Number) -> Number:

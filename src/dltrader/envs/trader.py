@@ -14,7 +14,7 @@ import pandas as pd
 
 from dltrader.envs.contract import EnvConfig
 from dltrader.envs.records import Fill, Rejection, account_of
-from dltrader.envs.sizing import buy_price, order_sizes, sell_price
+from dltrader.envs.sizing import buy_price, order_sizes, sell_price, unit_orders
 
 UNDECIDED = {bt.Order.Created, bt.Order.Submitted, bt.Order.Accepted}
 REFUSED = {
@@ -35,7 +35,7 @@ class Trader:
         now: Says which bar it is.
 
     Attributes:
-        held: Exposures asked for and reached last, one an instrument.
+        held: Exposures, or units where actions count in them, asked for and reached last, one an instrument.
         positions: Units at the close of the bar, one an instrument.
         cash: Money at the close, so that equity == cash + Σ position x close.
         equity: Money at the close.
@@ -98,7 +98,7 @@ class Trader:
         return account_of(self.positions, entries, self.closes, self.equity, bound=bound)
 
     def ask(self, action: Any) -> Sequence[float]:
-        """The exposures that an action asks for.
+        """The exposures or units that an action asks for.
 
         Raises:
             ActionError: The action lies outside the space; nothing has happened.
@@ -154,18 +154,14 @@ class Trader:
         buys: list[float],
         sells: list[float],
     ) -> None:
-        sizes = order_sizes(
-            asked,
-            trading,
-            self.positions,
-            self.cash,
-            quotes,
-            buys,
-            sells,
-            commission=self._costs.commission,
-            lot_size=self._lot_size,
-            leverage=self._leverage,
-        )
+        if self._action.in_units:
+            sizes = unit_orders(asked, trading, self.positions, lot_size=self._lot_size)
+        else:
+            sizes = order_sizes(
+                asked, trading, self.positions, self.cash, quotes, buys, sells,
+                commission=self._costs.commission, per_unit=self._costs.per_unit, impact=self._costs.impact,
+                lot_size=self._lot_size, leverage=self._leverage,
+            )  # fmt: skip
         # Sales first: their money pays for the buys.
         for data, size, exposure in zip(self._datas, sizes, asked, strict=True):
             if size < 0.0:
