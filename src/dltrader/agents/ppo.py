@@ -13,10 +13,12 @@ from pydantic import Field
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentMultiInputActorCriticPolicy
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from dltrader.agents.bars import names_bars
+from dltrader.agents.exploration import FallingDeviation
 from dltrader.agents.rollouts import BarRolloutBuffer, require_room
 from dltrader.agents.sb3 import LearnerConfig
 from dltrader.errors import ConfigError
@@ -41,6 +43,12 @@ class PPOConfig(LearnerConfig):
         le=10,
         description="Standard deviation of continuous actions at the start, where 1 is a full position",
     )
+    final_deviation: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="Deviation to which it falls over the training, geometrically; null learns it like a weight",
+    )
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = PPO
     policy_class: ClassVar[type[BasePolicy]] = MultiInputActorCriticPolicy
@@ -61,6 +69,7 @@ class PPOConfig(LearnerConfig):
     def learner(self, env: VecEnv, *, seed: int, device: str) -> PPO | RecurrentPPO:
         """A PPO learner on the environments."""
         self.require(env.num_envs)
+        self.require_action(env.action_space)
         self.require_room(env.num_envs, env.observation_space, env.action_space)
         return self.algorithm(
             self.policy_class,  # type: ignore[arg-type] # RecurrentPPO has its own, and a subclass sets both
@@ -81,6 +90,21 @@ class PPOConfig(LearnerConfig):
             device=device,
             **self._buffer_options(env),
         )
+
+    def callbacks(self) -> list[BaseCallback]:
+        """What makes the deviation fall, if it is not learned."""
+        if self.final_deviation is None:
+            return []
+        return [FallingDeviation(self.initial_deviation, self.final_deviation)]
+
+    def require_action(self, action_space: spaces.Space[Any]) -> None:
+        """A deviation needs continuous actions."""
+        super().require_action(action_space)
+        if self.final_deviation is not None and not isinstance(action_space, spaces.Box):
+            raise ConfigError(
+                f"agent.final_deviation is {self.final_deviation:g}, and env.action gives {action_space}, whose "
+                "choices have no deviation; leave it out or take an action scheme of numbers"
+            )
 
     def _network_options(self) -> dict[str, Any]:
         return super()._network_options() | {"log_std_init": math.log(self.initial_deviation)}

@@ -57,7 +57,7 @@ def parity(
         )
     print_parity(found, seed=seed)
     if json is not None:
-        with _writing(json):
+        with writing(json):
             write_json(json, {"seed": seed} | found.to_mapping())
     if found.mismatch is not None:
         raise typer.Exit(1)
@@ -94,7 +94,7 @@ def speed(
         kind_of(out)
     for file in (json, out):
         if file is not None:
-            _require_writable(file)
+            require_writable(file)
     sizes: dict[str, Any] = dict(QUICK) if quick else {}
     if repeats is not None:
         sizes["repeats"] = repeats
@@ -109,14 +109,17 @@ def speed(
         )
     print_speed(found)
     if json is not None:
-        with _writing(json):
+        with writing(json):
             write_json(json, found.to_mapping())
     if out is not None:
-        with _writing(out):
+        with writing(out):
             save_figure(plot_speed(found), out)
 
 
-@app.command(epilog="Examples:  dltrader bench oracle --seeds 10 --jobs 2   |   dltrader bench oracle quadratic_ppo")
+@app.command(
+    epilog="Examples:  dltrader bench oracle --seeds 10 --jobs 2 --out oracle.png   |   "
+    "dltrader bench oracle quadratic_ppo"
+)
 def oracle(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[SETTING]…", help="Shipped settings; by default all of them.")
@@ -124,9 +127,19 @@ def oracle(
     *,
     tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas between.")] = None,
     agents: Annotated[str | None, typer.Option(help="Only these agents, with commas between.")] = None,
+    extractors: Annotated[str | None, typer.Option(help="Only these extractors, with commas between.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Training seeds, from 0 on.")] = 10,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    json: Annotated[Path | None, typer.Option("--json", help="Write the fractions here.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="Score the last policies through prices and costs, in backtrader (cerebro) or the vectorised market "
+            "(vector); the scores are the same.",
+            show_default="arrays, without prices",
+        ),
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the fractions and policies here.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Draw the policies here: a .png, .svg or .pdf.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
 ) -> None:
     """Train agents on tasks whose optimum is known, and show the fraction of it that they reach."""
@@ -134,24 +147,35 @@ def oracle(
     from rich.progress import Progress
 
     from dltrader.benchmarks.oracle.training import measure_oracle, shipped_settings
-    from dltrader.cli.oracle_tables import chosen_settings, print_standings
+    from dltrader.cli.oracle_tables import chosen_settings, engine_of, print_standings
     from dltrader.files import write_json
+    from dltrader.plotting import plot_oracle, save_figure
+    from dltrader.plotting.style import kind_of
 
-    chosen = chosen_settings(shipped_settings(), names or [], tasks, agents)
-    if json is not None:
-        _require_writable(json)
+    chosen = chosen_settings(shipped_settings(), names or [], tasks=tasks, agents=agents, extractors=extractors)
+    through = engine_of(engine)
+    if out is not None:
+        kind_of(out)
+    for file in (json, out):
+        if file is not None:
+            require_writable(file)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("trainings", total=len(chosen) * seeds)
-        found = measure_oracle(chosen.items(), seeds=range(seeds), jobs=jobs, watch=lambda *_: progress.advance(task))
+        found = measure_oracle(
+            chosen.items(), seeds=range(seeds), jobs=jobs, engine=through, watch=lambda *_: progress.advance(task)
+        )
     print_standings(found)
     if json is not None:
-        with _writing(json):
+        with writing(json):
             write_json(json, {"standings": [standing.to_mapping() for standing in found]})
+    if out is not None:
+        with writing(out):
+            save_figure(plot_oracle(found), out)
 
 
 @contextmanager
-def _writing(file: Path) -> Iterator[None]:
+def writing(file: Path) -> Iterator[None]:
     """What cannot be written is said in one line."""
     try:
         yield
@@ -159,9 +183,9 @@ def _writing(file: Path) -> Iterator[None]:
         raise ConfigError(f"cannot write {file}: {error.strerror or error}") from None
 
 
-def _require_writable(file: Path) -> None:
+def require_writable(file: Path) -> None:
     """Refuse a file that cannot be written, before minutes are spent on what it shall hold."""
-    with _writing(file):
+    with writing(file):
         if file.is_dir():
             raise IsADirectoryError(None, "it is a folder", str(file))
         with tempfile.TemporaryFile(dir=file.parent):

@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from dltrader.benchmarks.oracle.observation import observation_space, observe, windows_of
 from dltrader.benchmarks.oracle.signals import Array
 from dltrader.benchmarks.oracle.tasks import Task
-from dltrader.errors import ActionError, ConfigError, EnvironmentStateError
+from dltrader.errors import ConfigError, EnvironmentStateError
 
 
 class OracleVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
@@ -26,7 +26,8 @@ class OracleVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         earns over the step. Of a hidden signal the newest return shown is the one that was earned last.
 
     Action Space:
-        Discrete over the positions (`ritter`: over the trades), or a Box in [-1, 1] scaled to the largest position.
+        Discrete over the positions (`ritter`: over the trades), or a Box in [-1, 1] scaled to the largest position;
+        with `task.band` over bands of positions, as `TargetUnits` says.
 
     Observation Space:
         As `observation.observation_space` says.
@@ -50,6 +51,8 @@ class OracleVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         num_envs: Lanes.
         window_bars: How many numbers of the market an observation holds.
         episode_steps: Steps of an episode.
+        cheap_steps: Steps, of all lanes together, over which costs rise from nothing to the task's: who learns at full
+            costs from the start learns that moves cost before learning what they are good for, and never moves again.
 
     Raises:
         ConfigError: A number is below 1.
@@ -57,12 +60,21 @@ class OracleVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}  # noqa: RUF012 - Gymnasium types it so
 
-    def __init__(self, task: Task, num_envs: int = 1, *, window_bars: int = 32, episode_steps: int = 256) -> None:
+    def __init__(
+        self,
+        task: Task,
+        num_envs: int = 1,
+        *,
+        window_bars: int = 32,
+        episode_steps: int = 256,
+        cheap_steps: int = 0,
+    ) -> None:
         for name, number in {"num_envs": num_envs, "window_bars": window_bars, "episode_steps": episode_steps}.items():
             if number < 1:
                 raise ConfigError(f"{name} must be at least 1, was {number}")
         self.task, self.num_envs = task, num_envs
         self.window_bars, self.episode_steps = window_bars, episode_steps
+        self._cheap_steps, self._steps = cheap_steps, 0
         self.single_action_space: Any = task.action_space
         self.single_observation_space: Any = observation_space(window_bars)
         self.action_space: Any = batch_space(self.single_action_space, num_envs)
@@ -110,8 +122,10 @@ class OracleVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """
         if not self._running:
             raise EnvironmentStateError("step() was called before reset(); call reset() first")
-        position = self.task.position_of(self._checked(actions), self._held)
-        rewards = self.task.rewards(self._paid[self._each, self._now], self._held, position)
+        position = self.task.position_of(actions, self._held)
+        share = min(self._steps / self._cheap_steps, 1.0) if self._cheap_steps else 1.0
+        rewards = self.task.rewards(self._paid[self._each, self._now], self._held, position, costs=share)
+        self._steps += self.num_envs
         self._held = position
         self._now += 1
         truncated = self._now == self._last
@@ -136,15 +150,3 @@ class OracleVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def _info(self) -> dict[str, Any]:
         return {"position": self._held}
-
-    def _checked(self, actions: Any) -> Array:
-        found, space = np.asarray(actions), self.action_space
-        if isinstance(space, gymnasium.spaces.Box):
-            if found.shape == space.shape and bool((np.abs(found) <= 1.0).all()):
-                return found
-            raise ActionError(f"actions must be {self.num_envs} x 1 numbers in [-1, 1], was {actions!r}")
-        choices = int(self.single_action_space.n)
-        integers = np.issubdtype(found.dtype, np.integer) and found.shape == (self.num_envs,)
-        if integers and bool(((found >= 0) & (found < choices)).all()):
-            return found
-        raise ActionError(f"actions must be {self.num_envs} whole number(s) from 0 to {choices - 1}, was {actions!r}")

@@ -18,7 +18,7 @@ def observation_space(window_bars: int) -> Any:
 
     | key | shape | meaning |
     | --- | --- | --- |
-    | market | (window_bars, 1) | the newest numbers shown, oldest first |
+    | market | (window_bars, 1) | the newest numbers shown, oldest first, in units of `task.shown_unit` |
     | account | (1,) | position / largest position, in [-1, 1] |
     """
     return spaces.Dict(
@@ -37,7 +37,7 @@ def windows_of(shown: Array, window_bars: int) -> Array:
 def observe(task: Task, windows: Array, held: Array) -> dict[str, Array]:
     """The observations of lanes: windows (lanes, window_bars) and positions (lanes,)."""
     return {
-        "market": windows[..., None].astype(np.float32),
+        "market": (windows / task.shown_unit)[..., None].astype(np.float32),
         "account": (held / task.largest)[:, None].astype(np.float32),
     }
 
@@ -61,7 +61,7 @@ class OptimalPolicy:
         """The actions for a batch of observations, and the state."""
         del deterministic
         task, seen = self.solution.task, self.solution.filter
-        shown = np.asarray(observation["market"], np.float64)[..., 0]  # (lanes, window)
+        shown = np.asarray(observation["market"], np.float64)[..., 0] * task.shown_unit  # (lanes, window)
         held = np.asarray(observation["account"], np.float64)[:, 0] * task.largest
         if task.levels is not None:  # float32 may have moved a position off its level by a rounding
             levels = np.asarray(task.levels)

@@ -15,6 +15,7 @@ import numpy as np
 
 from dltrader.agents.policy import Policy
 from dltrader.benchmarks.oracle.observation import observe, windows_of
+from dltrader.benchmarks.oracle.prices import Engine, play_priced
 from dltrader.benchmarks.oracle.signals import Array, Paths
 from dltrader.benchmarks.oracle.solver import solve
 from dltrader.benchmarks.oracle.tasks import Task
@@ -68,7 +69,14 @@ def common_paths(task: Task, *, n_paths: int = N_PATHS, steps: int = STEPS, seed
     return task.sample(np.random.default_rng([seed, TEST_SEED]), n_paths, steps, HISTORY)
 
 
-def score(policy: Policy, task: Task, *, window_bars: int = 32, paths: Paths | None = None) -> Score:
+def score(
+    policy: Policy,
+    task: Task,
+    *,
+    window_bars: int = 32,
+    paths: Paths | None = None,
+    engine: Engine | None = None,
+) -> Score:
     """Score a policy against the optimum on the same paths.
 
     Args:
@@ -76,19 +84,24 @@ def score(policy: Policy, task: Task, *, window_bars: int = 32, paths: Paths | N
         task: What is played.
         window_bars: How many numbers of the market the policy sees.
         paths: Other than the common test paths.
+        engine: What the task is played through: None, the array environment; else prices and costs, and the money is
+            that of the accounts of backtrader or of the vectorised market. All give the same score, up to rounding.
 
     Raises:
-        ConfigError: The window is longer than the history of the paths.
+        ConfigError: The window is longer than the history of the paths, or a path leads to a price of 0 or less.
     """
     paths = common_paths(task) if paths is None else paths
+    if engine is not None:
+        played = play_priced(policy, task, paths, window_bars=window_bars, engine=engine)
+        return score_positions(played.positions, task, paths=paths, money=played.money)
     return score_positions(play(policy, task, paths, window_bars=window_bars), task, paths=paths)
 
 
-def score_positions(positions: Array, task: Task, *, paths: Paths | None = None) -> Score:
-    """Score positions (n_paths, steps), however they came about, against the optimum on the same paths."""
+def score_positions(positions: Array, task: Task, *, paths: Paths | None = None, money: Array | None = None) -> Score:
+    """Score positions (n_paths, steps), and the money they made if an account says so, against the optimum."""
     paths = common_paths(task) if paths is None else paths
     best = solve(task).positions(paths)
-    return Score(task.label, task.performance(paths, positions), task.performance(paths, best))
+    return Score(task.label, task.performance(paths, positions, money), task.performance(paths, best))
 
 
 def play(policy: Policy, task: Task, paths: Paths, *, window_bars: int) -> Array:

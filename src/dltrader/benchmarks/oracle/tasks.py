@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from gymnasium import spaces
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dltrader.benchmarks.oracle.signals import AR1, SIGNAL, Array, Paths
 from dltrader.config import NamedConfig
+from dltrader.envs.actions import ActionScheme
+from dltrader.envs.contract import Costs
+from dltrader.envs.units import TargetUnits, TradeUnits
+from dltrader.errors import ConfigError
 from dltrader.registry import Registry
 
 Psi = Annotated[float, Field(ge=0, le=20, description="Cost of moving the position by one unit, in [0, 20]")]
@@ -25,26 +28,19 @@ Risk = Annotated[float, Field(gt=0, le=10, description="Cost of a squared unit h
 Bound = Annotated[float, Field(gt=0, le=100, description="Largest position, in units either way, in (0, 100]")]
 
 
-def net(earned: Any, held: Any, position: Any, *, psi: float = 0.0, impact: float = 0.0, risk: float = 0.0) -> Any:
-    """Reward of one step, p q - risk q² - psi abs(Δq) - impact (Δq)².
-
-    Args:
-        earned: What one unit earns over the step, p.
-        held: Position before the step.
-        position: Position over the step, q.
-        psi: Cost per unit moved.
-        impact: Cost per squared unit moved.
-        risk: Cost per squared unit held.
-    """
-    move = position - held
-    return earned * position - risk * position**2 - psi * np.abs(move) - impact * move**2
+START_PRICE = 10_000.0
+"""High enough for a path not to lead below 0, and low enough for a reward to keep nine digits."""
 
 
 class Task(NamedConfig, ABC):
     """A market, a reward and the positions that may be taken; an episode begins without a position."""
 
+    band: bool = Field(
+        default=False, description="Whether an action is a band of positions that are left alone, rather than one"
+    )
+
     levels: ClassVar[tuple[float, ...] | None] = (-1.0, 0.0, 1.0)
-    """The positions that action 0, 1, … takes; None: any position up to the bound."""
+    """The positions that may be taken; None: any position up to the bound."""
 
     @property
     def label(self) -> str:
@@ -56,9 +52,39 @@ class Task(NamedConfig, ABC):
         """The largest position either way."""
         return 1.0
 
+    @property
+    def shown_unit(self) -> float:
+        """What an observation counts in: the standard deviation of what is shown, where that is far from 1."""
+        return 1.0
+
+    @property
     @abstractmethod
-    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
-        """The reward of a step, of arrays of any one shape: what a unit earns, and the position before and over it."""
+    def costs(self) -> Costs:
+        """What a move costs: money per unit and per squared unit, and none of the value."""
+
+    def money(self, earned: Any, held: Any, position: Any, *, costs: float = 1.0) -> Any:
+        """Money gained over a step, p q - per_unit abs(Δq) - impact (Δq)².
+
+        Args:
+            earned: What one unit earns over the step, p.
+            held: Position before the step, q₋₁.
+            position: Position over the step, q.
+            costs: Share of the costs that is charged.
+        """
+        move = position - held
+        return earned * position - costs * (self.costs.per_unit * np.abs(move) + self.costs.impact * move**2)
+
+    def worth(self, money: Any, position: Any) -> Any:
+        """What money gained over a step with a position is worth: the reward."""
+        del position  # it counts where risk does
+        return money
+
+    def rewards(self, earned: Any, held: Any, position: Any, *, costs: float = 1.0) -> Any:
+        """The reward of a step, of arrays of any one shape: what a unit earns, and the position before and over it.
+
+        With less than all of the costs it is a task that is easier to learn.
+        """
+        return self.worth(self.money(earned, held, position, costs=costs), position)
 
     def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
         """Draw paths of so many steps, with so many columns to be seen at the first of them."""
@@ -66,32 +92,53 @@ class Task(NamedConfig, ABC):
         now = signal[:, history - 1 : -1]
         return Paths(shown=signal, signal=now, paid=now)
 
-    def performance(self, paths: Paths, positions: Array) -> Array:
+    def price_at(self, shown: Array) -> Array:
+        """The price at which what is shown begins, where the task is played through prices."""
+        return np.full_like(shown, START_PRICE)
+
+    def performance(self, paths: Paths, positions: Array, money: Array | None = None) -> Array:
         """What positions (n_paths, steps) are worth on each path: (n_paths,) mean reward per step.
 
         The expected return of a unit counts, p, not what was paid: that has the same mean, and where p is hidden far
         more noise.
+
+        Args:
+            paths: The market.
+            positions: Positions over each step.
+            money: (n_paths, steps) gained with them, as an account says; None: as the task says.
         """
-        return np.asarray(self.rewards(paths.signal, before(positions), positions).mean(axis=1))
+        gained = self.money(paths.paid, before(positions), positions) if money is None else money
+        expected = gained - (paths.paid - paths.signal) * positions
+        return np.asarray(self.worth(expected, positions).mean(axis=1))
+
+    @property
+    def actions(self) -> ActionScheme:
+        """How actions name positions."""
+        return TargetUnits(levels=self.levels, largest=self.largest, band=self.band)
 
     @property
     def action_space(self) -> Any:
-        """Discrete over the levels, or a Box in [-1, 1] that is scaled to the largest position."""
-        return spaces.Box(-1.0, 1.0, (1,), np.float32) if self.levels is None else spaces.Discrete(len(self.levels))
+        """Discrete over the levels, or a Box in [-1, 1] that is scaled to the largest position; or bands of them."""
+        return self.actions.space(1, allow_short=True)
 
     def position_of(self, actions: Any, held: Array) -> Array:
-        """The positions (lanes,) that actions ask for, (lanes,) or for a Box (lanes, 1)."""
-        if self.levels is None:
-            weights = np.asarray(actions, np.float64).reshape(len(held))
-            return np.asarray(np.clip(weights, -1.0, 1.0) * self.largest)
-        return np.asarray(np.asarray(self.levels)[np.asarray(actions).reshape(len(held))])
+        """The positions (lanes,) that actions ask for.
+
+        Raises:
+            ActionError: An action lies outside the space, or there are more or fewer than lanes.
+        """
+        parts = self.actions.read_lanes(np.asarray(actions), len(held), 1, allow_short=True)
+        return np.asarray(self.actions.targets(parts, [held], allow_short=True, leverage=1.0)[0])
 
     def action_of(self, position: Array, held: Array) -> Array:
         """The actions that ask for positions (lanes,); the inverse of `position_of`."""
         del held  # it counts where actions are trades
         if self.levels is None:
-            return np.asarray(np.clip(position / self.largest, -1.0, 1.0))[:, None]
-        return np.searchsorted(self.levels, position)
+            middle = np.clip(position / self.largest, -1.0, 1.0)[:, None]
+            return np.hstack([middle, np.full_like(middle, -1.0)]) if self.band else middle
+        level = np.searchsorted(self.levels, position)
+        # Of the bands those of one level stand first among the bands from that level up: after n + (n - 1) + … others.
+        return level * len(self.levels) - level * (level - 1) // 2 if self.band else level
 
 
 class LinearRisk(Task):
@@ -108,9 +155,14 @@ class LinearRisk(Task):
         """The bound."""
         return self.bound
 
-    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
-        """Reward p q - risk q² - psi abs(Δq)."""
-        return net(earned, held, position, psi=self.psi, risk=self.risk)
+    @property
+    def costs(self) -> Costs:
+        """In proportion to the move."""
+        return costs_of(per_unit=self.psi)
+
+    def worth(self, money: Any, position: Any) -> Any:
+        """Less the cost of risk."""
+        return money - self.risk * position**2
 
 
 class LinearCapped(Task):
@@ -126,9 +178,10 @@ class LinearCapped(Task):
         """The bound."""
         return self.bound
 
-    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
-        """Reward p q - psi abs(Δq)."""
-        return net(earned, held, position, psi=self.psi)
+    @property
+    def costs(self) -> Costs:
+        """In proportion to the move."""
+        return costs_of(per_unit=self.psi)
 
 
 class Quadratic(Task):
@@ -145,9 +198,14 @@ class Quadratic(Task):
         """The bound."""
         return self.bound
 
-    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
-        """Reward p q - risk q² - impact (Δq)²."""
-        return net(earned, held, position, impact=self.impact, risk=self.risk)
+    @property
+    def costs(self) -> Costs:
+        """With the square of the move."""
+        return costs_of(impact=self.impact)
+
+    def worth(self, money: Any, position: Any) -> Any:
+        """Less the cost of risk."""
+        return money - self.risk * position**2
 
 
 class Discrete(Task):
@@ -161,9 +219,10 @@ class Discrete(Task):
         """The name and psi."""
         return f"discrete({self.psi:g})"
 
-    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
-        """Reward p q - psi abs(Δq)."""
-        return net(earned, held, position, psi=self.psi)
+    @property
+    def costs(self) -> Costs:
+        """In proportion to the move."""
+        return costs_of(per_unit=self.psi)
 
 
 class Hidden(Task):
@@ -177,13 +236,19 @@ class Hidden(Task):
     psi: Psi = 1.0
 
     @property
+    def shown_unit(self) -> float:
+        """The standard deviation of a return: a network of tanh units is blind to numbers far above 1."""
+        return math.hypot(SIGNAL.sd, self.noise)
+
+    @property
     def label(self) -> str:
         """The name, the noise and psi."""
         return f"hidden({self.noise:g}, {self.psi:g})"
 
-    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
-        """Reward p q - psi abs(Δq), or y q - psi abs(Δq) for what is paid."""
-        return net(earned, held, position, psi=self.psi)
+    @property
+    def costs(self) -> Costs:
+        """In proportion to the move."""
+        return costs_of(per_unit=self.psi)
 
     def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
         """The newest return shown at t is that of t - 1."""
@@ -220,36 +285,38 @@ class Ritter(Task):
         return 1000.0
 
     @property
-    def action_space(self) -> Any:
-        """Discrete over the trades."""
-        return spaces.Discrete(len(self.trades))
+    def actions(self) -> ActionScheme:
+        """Trades, which lead no further than the largest position."""
+        return TradeUnits(trades=self.trades, largest=self.largest)
 
-    def position_of(self, actions: Any, held: Array) -> Array:
-        """The position after a trade, no further than the largest."""
-        traded = np.asarray(self.trades)[np.asarray(actions).reshape(len(held))]
-        return np.asarray(np.clip(held + traded, -self.largest, self.largest))
+    @model_validator(mode="after")
+    def _without_bands(self) -> Self:
+        if self.band:
+            raise ConfigError("the actions of ritter are trades, which know no bands; leave out band: true")
+        return self
 
     def action_of(self, position: Array, held: Array) -> Array:
         """The trade that leads to a position."""
         return np.searchsorted(self.trades, position - held)
+
+    def price_at(self, shown: Array) -> Array:
+        """The price itself."""
+        return np.asarray(self.price * np.exp(shown))
 
     def ticks_of(self, log_price: Any) -> Array:
         """The number of the tick, 0 … 999, on which ln(price / 50) lies."""
         nearest = np.rint(self.price * np.exp(log_price) / self.tick).astype(np.int64)
         return np.asarray(np.clip(nearest, 1, self.ticks) - 1)
 
-    def cost(self, held: Any, position: Any) -> Any:
-        """Money that a trade costs, 0.1 abs(Δn) + 0.1 Δn² / 100: half a spread of a tick, and impact."""
-        return -net(0.0, held, position, psi=self.tick, impact=self.tick / self.lot)
+    @property
+    def costs(self) -> Costs:
+        """0.1 abs(Δn) + 0.1 Δn² / 100: half a spread of a tick either way, and impact."""
+        return costs_of(per_unit=self.tick, impact=self.tick / self.lot)
 
-    def money(self, earned: Any, held: Any, position: Any) -> Any:
-        """Money gained over a step, Δv = n (price' - price) - cost."""
-        return earned * position - self.cost(held, position)
-
-    def rewards(self, earned: Any, held: Any, position: Any) -> Any:
+    def worth(self, money: Any, position: Any) -> Any:
         """Δv - (kappa / 2) Δv²."""
-        gained = self.money(earned, held, position)
-        return gained - 0.5 * self.kappa * gained**2
+        del position
+        return money - 0.5 * self.kappa * money**2
 
     def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
         """What a unit is paid is the change of the price on its ticks."""
@@ -261,14 +328,19 @@ class Ritter(Task):
         )
         return Paths(shown=np.log(prices / self.price), signal=expected - now, paid=prices[:, history:] - now)
 
-    def performance(self, paths: Paths, positions: Array) -> Array:
+    def performance(self, paths: Paths, positions: Array, money: Array | None = None) -> Array:
         """The Sharpe ratio of the money gained, annualised by √260: (n_paths,); 0 where nothing changed.
 
         Unlike `evaluation.metrics.sharpe`, which calls that undefined: a policy that does nothing scores nothing.
         """
-        gained = self.money(paths.paid, before(positions), positions)
+        gained = self.money(paths.paid, before(positions), positions) if money is None else money
         spread = np.where(np.ptp(gained, axis=1) == 0.0, math.inf, gained.std(axis=1, ddof=1))
         return np.asarray(math.sqrt(self.steps_per_year) * gained.mean(axis=1) / spread)
+
+
+def costs_of(*, per_unit: float = 0.0, impact: float = 0.0) -> Costs:
+    """Money per unit and per squared unit, and nothing beside."""
+    return Costs(commission=0.0, slippage=0.0, per_unit=per_unit, impact=impact)
 
 
 def before(positions: Array) -> Array:

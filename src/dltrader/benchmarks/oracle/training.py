@@ -16,8 +16,11 @@ from dltrader.agents.config import AGENTS, AgentConfig
 from dltrader.agents.learning import learn
 from dltrader.agents.threads import torch_threads
 from dltrader.agents.vector import VectorLanes
+from dltrader.benchmarks.oracle.curves import Curves, curves_of, learned_curve
 from dltrader.benchmarks.oracle.environment import OracleVectorEnv
+from dltrader.benchmarks.oracle.prices import Engine
 from dltrader.benchmarks.oracle.score import bootstrap_interval, interquartile_mean, score
+from dltrader.benchmarks.oracle.signals import Array
 from dltrader.benchmarks.oracle.tasks import TASKS, Task
 from dltrader.config import Config, named, read_yaml
 from dltrader.runs.experiment import shipped_configs
@@ -32,13 +35,30 @@ class Setting(Config):
     lanes: int = Field(128, ge=1, description="Environments stepped side by side")
     window_bars: int = Field(1, ge=1, le=256, description="Numbers of the market in an observation")
     episode_steps: int = Field(256, ge=1, description="Steps of an episode")
+    cheap_share: float = Field(
+        0.0, ge=0, lt=1, description="Share of the training over which costs rise from nothing to the task's"
+    )
+
+    @property
+    def agent_label(self) -> str:
+        """Agent and extractor, and whether it names bands."""
+        return f"{self.agent.label}, band" if self.task.band else self.agent.label
 
 
 class Trained(NamedTuple):
-    """What one seed came to: the last policy's share of the optimum on the common test paths, and how long it took."""
+    """What one seed came to.
+
+    Attributes:
+        fraction: The last policy's share of the optimum on the common test paths.
+        optimum: What the optimal policy reaches there: reward per step; of `ritter` the Sharpe ratio.
+        seconds: How long training and scoring took.
+        curve: (3, points) the positions that the last policy takes, as `learned_curve` says.
+    """
 
     fraction: float
+    optimum: float
     seconds: float
+    curve: Array
 
 
 @dataclass(frozen=True)
@@ -50,16 +70,20 @@ class Standing:
         task: Label of the task.
         agent: The agent and its extractor.
         fractions: Shares of the optimum, one a training seed.
+        optimum: What the optimal policy reaches on the common test paths: reward per step; of `ritter` a Sharpe ratio.
         steps: Steps of each training.
         seconds: Mean seconds of one, scoring included.
+        curves: The positions that the last policies take at each signal, and the optimal ones.
     """
 
     name: str
     task: str
     agent: str
     fractions: tuple[float, ...]
+    optimum: float
     steps: int
     seconds: float
+    curves: Curves
 
     @property
     def fraction(self) -> float:
@@ -73,7 +97,8 @@ class Standing:
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""
-        return asdict(self) | {"fraction": self.fraction, "interval": list(self.interval)}
+        reached = {"fraction": self.fraction, "interval": list(self.interval)}
+        return asdict(self) | reached | {"curves": self.curves.to_mapping()}
 
 
 def shipped_settings() -> dict[str, Setting]:
@@ -84,19 +109,25 @@ def shipped_settings() -> dict[str, Setting]:
 def train_on(setting: Setting, seed: int) -> Any:
     """Train an agent on a task; the network after the last update, whose `predict` is that of every policy."""
     envs = OracleVectorEnv(
-        setting.task, setting.lanes, window_bars=setting.window_bars, episode_steps=setting.episode_steps
+        setting.task,
+        setting.lanes,
+        window_bars=setting.window_bars,
+        episode_steps=setting.episode_steps,
+        cheap_steps=round(setting.cheap_share * setting.total_timesteps),
     )
     lanes = VectorLanes(envs, options={"stagger": True})
     return learn(setting.agent, lanes, total_timesteps=setting.total_timesteps, seed=seed)
 
 
-def trained(setting: Setting, seed: int) -> Trained:
-    """Train with one seed, and score the last policy on the common test paths."""
+def trained(setting: Setting, seed: int, engine: Engine | None = None) -> Trained:
+    """Train with one seed, and score the last policy on the common test paths, played through `engine`."""
     started = time.perf_counter()
     network = train_on(setting, seed)
     with torch_threads():
-        found = score(network, setting.task, window_bars=setting.window_bars)
-    return Trained(found.fraction, time.perf_counter() - started)
+        found = score(network, setting.task, window_bars=setting.window_bars, engine=engine)
+        seconds = time.perf_counter() - started
+        curve = learned_curve(network, setting.task, window_bars=setting.window_bars)
+    return Trained(found.fraction, float(found.optimum.mean()), seconds, curve)
 
 
 def measure_oracle(
@@ -104,6 +135,7 @@ def measure_oracle(
     *,
     seeds: Sequence[int],
     jobs: int = 1,
+    engine: Engine | None = None,
     watch: Callable[[str, int, float], Any] = lambda *_: None,
 ) -> list[Standing]:
     """Train every setting with every seed, and score the last policies.
@@ -112,13 +144,14 @@ def measure_oracle(
         settings: By name.
         seeds: Of weights, actions and paths of training; the test paths are common to all.
         jobs: Processes; what comes out does not depend on how many.
+        engine: What the last policies are scored in, as `score` says; all give the same.
         watch: Called with each setting's name, seed and fraction of the optimum.
     """
     chosen = dict(settings)
     found: dict[tuple[str, int], Trained] = {}
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
     with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-        waiting = {pool.submit(trained, chosen[name], seed): (name, seed) for name in chosen for seed in seeds}
+        waiting = {pool.submit(trained, chosen[name], seed, engine): (name, seed) for name in chosen for seed in seeds}
         for done in as_completed(waiting):
             name, seed = waiting[done]
             found[name, seed] = done.result()
@@ -127,10 +160,12 @@ def measure_oracle(
         Standing(
             name=name,
             task=setting.task.label,
-            agent=f"{setting.agent.name} ({setting.agent.extractor.name})",
+            agent=setting.agent_label,
             fractions=tuple(found[name, seed].fraction for seed in seeds),
+            optimum=found[name, seeds[0]].optimum,
             steps=setting.total_timesteps,
             seconds=float(np.mean([found[name, seed].seconds for seed in seeds])),
+            curves=curves_of(setting.task, [found[name, seed].curve for seed in seeds]),
         )
         for name, setting in chosen.items()
     ]
