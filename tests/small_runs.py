@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ SIZES = {
     "sac": REPLAY,
     "dqn": REPLAY | {"target_update_bars": 64},
     "qrdqn": REPLAY | {"target_update_bars": 64, "n_quantiles": 5},
+    "q_table": {"bins": 2, "learning_starts": 32},
 }
 AGENT = {"name": "ppo"} | ROLLOUT
 EXPERIMENT = {
@@ -48,6 +49,17 @@ def agent_of(**changes: Any) -> Any:
     """A small agent's configuration."""
     name = str(changes.get("name", "ppo"))
     return AGENTS[name].from_mapping({"name": name} | SIZES.get(name, {}) | changes)
+
+
+def reading(name: str, extractor: str, **sizes: Any) -> dict[str, Any]:
+    """The part of an agent's configuration that says how it reads the market; nothing for those without a network."""
+    return {"extractor": {"name": extractor} | sizes} if "extractor" in AGENTS[name].model_fields else {}
+
+
+def agents_with(extractors: Iterable[str]) -> list[tuple[str, str]]:
+    """Every agent with each of these extractors; one that has no use for them comes once."""
+    each = list(extractors)
+    return [(name, one) for name in AGENTS for one in (each if reading(name, each[0]) else each[:1])]
 
 
 def action_of(name: str) -> str:

@@ -18,7 +18,17 @@ from dltrader.nn import EXTRACTORS
 from dltrader.runs import Run
 from dltrader.workflows.train import train
 from market_bars import random_walk
-from small_runs import action_of, agent_of, experiment_of, makers, market_of, observations, untrained
+from small_runs import (
+    action_of,
+    agent_of,
+    agents_with,
+    experiment_of,
+    makers,
+    market_of,
+    observations,
+    reading,
+    untrained,
+)
 
 SMALL = {
     "mlp": {"hidden": [8]},
@@ -40,12 +50,12 @@ def learned_in_lanes(name, *, windows=False, steps=256, seed=0, **changes):
     return learn(agent, LanesVecEnv(market, config, 4, windows=windows), total_timesteps=steps, seed=seed)
 
 
-@pytest.mark.parametrize("extractor", EXTRACTORS)
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize(("name", "extractor"), agents_with(EXTRACTORS))
 def test_every_agent_learns_on_every_extractor(name, extractor):
     fresh, seen = [], []
+    reads = reading(name, extractor, **SMALL.get(extractor, {}))
     network = learn(
-        agent_of(name=name, extractor={"name": extractor} | SMALL.get(extractor, {})),
+        agent_of(name=name, **reads),
         makers(2, action=action_of(name)),
         total_timesteps=128,
         seed=3,
@@ -54,12 +64,12 @@ def test_every_agent_learns_on_every_extractor(name, extractor):
     )
     after = tensors(network)
     assert all(torch.isfinite(tensor).all() for tensor in after.values())
-    assert any(not torch.equal(fresh[0][key], after[key]) for key in after if "extractor" in key)
+    assert any(not torch.equal(fresh[0][key], after[key]) for key in after if "extractor" in key or not reads)
     assert seen[-1].steps >= 128
     assert math.isfinite(seen[-1].value_loss)
     # What is loaded from a bundle is made without a learner.
     market, config = market_of(action=action_of(name))
-    agent = agent_of(name=name, extractor={"name": extractor} | SMALL.get(extractor, {}))
+    agent = agent_of(name=name, **reads)
     empty = TrainedPolicy.network_for(agent, config, market.pipeline, 1).state_dict()
     assert {key: tensor.shape for key, tensor in after.items()} == {key: tensor.shape for key, tensor in empty.items()}
 
@@ -91,7 +101,7 @@ def test_equal_seeds_give_equal_weights(name):
 def test_named_bars_teach_what_windows_teach(name):
     # Few updates: rounding differs, and one choice that it turns makes two trainings of one.
     expected, found = (
-        learned_in_lanes(name, windows=windows, steps=128, extractor={"name": "gru", "hidden": 8}).state_dict()
+        learned_in_lanes(name, windows=windows, steps=128, **reading(name, "gru", hidden=8)).state_dict()
         for windows in (True, False)
     )
     assert expected.keys() == found.keys()
@@ -99,17 +109,16 @@ def test_named_bars_teach_what_windows_teach(name):
         torch.testing.assert_close(found[key], tensor, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("extractor", ["mlp", "lstm", "attention"])
+@pytest.mark.parametrize(("name", "extractor"), agents_with(["mlp", "lstm", "attention"]))
 @pytest.mark.parametrize("action", ["target_position", "buy_sell_hold", "target_weight"])
 @pytest.mark.parametrize("n_instruments", [1, 2])
-@pytest.mark.parametrize("name", AGENTS)
 def test_one_observation_and_a_batch_of_them(name, extractor, action, n_instruments):
     _, config = market_of(action=action)
     if not AGENTS[name].takes(config.action_space(n_instruments)):
         with pytest.raises(ConfigError, match=f"^agent {name} .* or take an agent that fits: .*ppo"):
-            untrained(agent={"name": name, "extractor": extractor}, n_instruments=n_instruments, action=action)
+            untrained(agent={"name": name} | reading(name, extractor), n_instruments=n_instruments, action=action)
         return
-    policy = untrained(agent={"name": name, "extractor": extractor}, n_instruments=n_instruments, action=action)
+    policy = untrained(agent={"name": name} | reading(name, extractor), n_instruments=n_instruments, action=action)
     batch = observations(policy, 6)
     starts = np.ones(6, bool)
     actions, _ = policy.predict(batch, None, starts, deterministic=True)
@@ -125,7 +134,7 @@ def test_one_observation_and_a_batch_of_them(name, extractor, action, n_instrume
 
 def test_agents_are_read_from_what_they_write():
     for name in AGENTS:
-        agent = agent_of(name=name, extractor={"name": "attention", "width": 8, "heads": 2})
+        agent = agent_of(name=name, **reading(name, "attention", width=8, heads=2))
         assert AGENTS[name].from_mapping(agent.to_mapping()) == agent
 
 
@@ -141,7 +150,7 @@ def test_agents_are_read_from_what_they_write():
                 "agent sac chooses weights, so it needs a Box, and env.action gives Discrete(3); "
                 "set env.action: target_weight"
             ),
-            {"ppo", "recurrent_ppo", "a2c", "dqn", "qrdqn"},
+            {"ppo", "recurrent_ppo", "a2c", "dqn", "qrdqn", "q_table"},
         ),
         (
             "dqn",
@@ -164,6 +173,16 @@ def test_agents_are_read_from_what_they_write():
             ),
             {"ppo", "recurrent_ppo", "a2c"},
         ),
+        (
+            "q_table",
+            "buy_sell_hold",
+            2,
+            (
+                "agent q_table makes one choice, so it needs a Discrete, and env.action gives MultiDiscrete([3 3]); "
+                "trade one instrument with env.action: target_position or buy_sell_hold"
+            ),
+            {"ppo", "recurrent_ppo", "a2c"},
+        ),
     ],
 )
 def test_actions_that_do_not_fit_are_refused_and_nothing_is_written(
@@ -175,17 +194,17 @@ def test_actions_that_do_not_fit_are_refused_and_nothing_is_written(
         train(experiment_of(name, changes), bars=frames, out=tmp_path / "run")
     told, _, names = str(caught.value).partition(", or take an agent that fits: ")
     assert told == message
-    ours = {"ppo", "recurrent_ppo", "a2c", "sac", "dqn", "qrdqn"}
+    ours = {"ppo", "recurrent_ppo", "a2c", "sac", "dqn", "qrdqn", "q_table"}
     assert set(names.split(", ")) & ours == fitting
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["a2c_mlp", "sac_mlp", "dqn_lstm"])
+@pytest.mark.parametrize("name", ["a2c_mlp", "sac_mlp", "dqn_lstm", "q_table"])
 def test_a_shipped_configuration_trains(tmp_path, name):
     few = {"train.total_timesteps": 512, "train.n_envs": 16}
     if name != "a2c_mlp":
         few["agent.learning_starts"] = 256
     run = train(name, few, out=tmp_path / "run")
     assert np.isfinite(run.curve[["validation_growth", "value_loss"]].iloc[-1]).all()
-    action = {"a2c_mlp": "target_position", "sac_mlp": "target_weight", "dqn_lstm": "buy_sell_hold"}
-    assert run.config.env.action.name == action[name]
+    action = {"sac_mlp": "target_weight", "dqn_lstm": "buy_sell_hold"}
+    assert run.config.env.action.name == action.get(name, "target_position")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 
-from dltrader.agents import AGENTS
 from dltrader.envs.rewards import REWARDS
 from dltrader.errors import BundleError, ConfigError
 from dltrader.evaluation.backtest import backtest
@@ -23,7 +22,7 @@ from dltrader.nn import EXTRACTORS
 from dltrader.runs import load_policy, save_policy
 from dltrader.runs.bundle import DESCRIPTION, WEIGHTS
 from market_bars import random_walk
-from small_runs import observations, untrained
+from small_runs import agents_with, observations, reading, untrained
 
 
 @pytest.fixture
@@ -40,10 +39,9 @@ def alter(folder, change):
     (folder / DESCRIPTION).write_text(json.dumps(description))
 
 
-@pytest.mark.parametrize("extractor", EXTRACTORS)
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize(("name", "extractor"), agents_with(EXTRACTORS))
 def test_a_policy_comes_back_as_it_was(tmp_path, name, extractor):
-    policy = untrained(agent={"name": name, "extractor": extractor})
+    policy = untrained(agent={"name": name} | reading(name, extractor))
     loaded = load_policy(save_policy(policy, tmp_path / "policy"))
     assert (loaded.agent, loaded.env_config, loaded.pipeline) == (policy.agent, policy.env_config, policy.pipeline)
     assert loaded.instruments == ("asset",)

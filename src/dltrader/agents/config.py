@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gymnasium import spaces
-from pydantic import Field, SerializeAsAny
 
-from dltrader.config import NamedConfig, named
+from dltrader.config import NamedConfig
 from dltrader.errors import ConfigError
-from dltrader.nn import EXTRACTORS, ExtractorConfig
 from dltrader.registry import Registry
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.policies import BasePolicy
     from stable_baselines3.common.vec_env import VecEnv
 
-
-def _default_extractor() -> ExtractorConfig:
-    return EXTRACTORS["mlp"].from_mapping({"name": "mlp"})
+    from dltrader.envs.markets import Markets
 
 
 class AgentConfig(NamedConfig, ABC):
-    """What every agent's configuration holds: how it reads the market, and how to build it.
+    """What every agent's configuration says: what it can act on, and how to build it.
 
     Attributes:
         updates_often: Whether it updates its weights every few bars, so that not every update is worth a report.
@@ -32,13 +29,19 @@ class AgentConfig(NamedConfig, ABC):
         remedy: What to set in the environment that such an agent may act.
     """
 
-    extractor: Annotated[SerializeAsAny[ExtractorConfig], named(EXTRACTORS)] = Field(
-        default_factory=_default_extractor, description="The network that reads the market"
-    )
-
     updates_often: ClassVar[bool] = False
     acts: ClassVar[str] = "acts otherwise"
     remedy: ClassVar[str] = "choose another env.action"
+
+    @property
+    def extractor_name(self) -> str | None:
+        """Which network reads the market; None where none does."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """Agent and extractor, for titles and tables."""
+        return self.name if self.extractor_name is None else f"{self.name} ({self.extractor_name})"
 
     @classmethod
     def takes(cls, action_space: spaces.Space[Any]) -> bool:
@@ -73,6 +76,13 @@ class AgentConfig(NamedConfig, ABC):
             ConfigError: The agent would learn nothing in so many.
         """
 
+    def require_bars(self, markets: Markets) -> None:
+        """Check the configuration against the bars of the training.
+
+        Raises:
+            ConfigError: The agent cannot learn from them.
+        """
+
     def require_room(self, n_envs: int, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
         """Check that what the agent keeps of the environments' steps fits into memory.
 
@@ -84,6 +94,20 @@ class AgentConfig(NamedConfig, ABC):
         Raises:
             ConfigError: It does not.
         """
+
+    def kept_bytes(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> int:
+        """Memory that the agent takes for the past that it keeps over the whole training; short rollouts do not count.
+
+        Args:
+            observation_space: What an environment shows; bars by name take much less than windows.
+            action_space: What may be done in it.
+        """
+        del observation_space, action_space
+        return 0
+
+    def callbacks(self) -> list[BaseCallback]:
+        """What happens in the course of a training beside what the algorithm does; new ones for each."""
+        return []
 
     @abstractmethod
     def learner(self, env: VecEnv, *, seed: int, device: str) -> BaseAlgorithm:
@@ -107,5 +131,6 @@ AGENTS: Registry[type[AgentConfig]] = Registry(
         "sac": "dltrader.agents.sac:SACConfig",
         "dqn": "dltrader.agents.dqn:DQNConfig",
         "qrdqn": "dltrader.agents.dqn:QRDQNConfig",
+        "q_table": "dltrader.agents.q_table:QTableConfig",
     },
 )

@@ -72,6 +72,10 @@ class ReplayConfig(LearnerConfig):
                 f"{free / 2**30:.1f} GiB are free; at most {free // bytes_each} bars fit{hint}"
             )
 
+    def kept_bytes(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> int:
+        """The replay."""
+        return self.replay_bars * _bar_bytes(observation_space, action_space)
+
     def pace(self, n_envs: int) -> tuple[int, int]:
         """How many steps of all environments are made between updates, and of how many gradient steps an update is.
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from gymnasium import spaces
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule
 
 from dltrader.agents.config import AgentConfig
 from dltrader.agents.extractor import MarketExtractor
+from dltrader.config import named
+from dltrader.nn import EXTRACTORS, ExtractorConfig
+
+
+def _default_extractor() -> ExtractorConfig:
+    return EXTRACTORS["mlp"].from_mapping({"name": "mlp"})
 
 
 class LearnerConfig(AgentConfig):
@@ -19,6 +25,9 @@ class LearnerConfig(AgentConfig):
     The horizon is short, because tomorrow's price says little about next month's.
     """
 
+    extractor: Annotated[SerializeAsAny[ExtractorConfig], named(EXTRACTORS)] = Field(
+        default_factory=_default_extractor, description="The network that reads the market"
+    )
     hidden: tuple[int, ...] = Field((64,), description="Units of the layers between extractor and heads")
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Step size of Adam at the start")
     schedule: Literal["linear", "constant"] = Field(
@@ -27,6 +36,11 @@ class LearnerConfig(AgentConfig):
     gamma: float = Field(0.95, ge=0, le=1, description="Discount per bar; 0.95 looks about 20 bars ahead")
 
     policy_class: ClassVar[type[BasePolicy]]
+
+    @property
+    def extractor_name(self) -> str | None:
+        """The extractor."""
+        return self.extractor.name
 
     def network(self, observation_space: spaces.Dict, action_space: spaces.Space[Any]) -> BasePolicy:
         """All networks of the learner: those that act and those that judge.

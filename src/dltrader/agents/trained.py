@@ -86,7 +86,7 @@ class TrainedPolicy:
     @property
     def name(self) -> str:
         """For titles and tables."""
-        return f"{self.agent.name} ({self.agent.extractor.name})"
+        return self.agent.label
 
     @property
     def observation_space(self) -> spaces.Space[Any]:
