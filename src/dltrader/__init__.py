@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from dltrader.nn import EXTRACTORS
     from dltrader.plotting import plot_training
     from dltrader.runs import ExperimentConfig, Run
+    from dltrader.workflows.many import train_many
+    from dltrader.workflows.resume import resume
     from dltrader.workflows.train import train
+    from dltrader.workflows.tune import tune
 
 __version__ = "0.1.0"
 
@@ -59,8 +62,11 @@ _HOMES = {
     "load_bars": "data",
     "make_cerebro": "envs.broker",
     "plot_training": "plotting",
+    "resume": "workflows.resume",
     "split_bars": "data",
     "train": "workflows.train",
+    "train_many": "workflows.many",
+    "tune": "workflows.tune",
     "validate_bars": "data",
 }
 
@@ -88,8 +94,11 @@ __all__ = [
     "load_bars",
     "make_cerebro",
     "plot_training",
+    "resume",
     "split_bars",
     "train",
+    "train_many",
+    "tune",
     "validate_bars",
 ]
 

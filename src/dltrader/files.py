@@ -71,7 +71,8 @@ def _take_place(folder: Path, path: Path) -> None:
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _finite(value: Any) -> Any:

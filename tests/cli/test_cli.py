@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 import dltrader
 from dltrader.benchmarks import parity, speed
 from dltrader.benchmarks.oracle import training
+from dltrader.benchmarks.oracle.curves import Curves
 from dltrader.benchmarks.oracle.training import Standing
 from dltrader.benchmarks.parity_cases import Case
 from dltrader.cli.app import app
@@ -91,12 +93,15 @@ def test_these_are_the_commands():
         "bench env",
         "bench oracle",
         "bench parity",
+        "bench placebo",
+        "bench planted",
         "bench speed",
         "data export",
         "data show",
         "plot",
         "runs",
         "train",
+        "tune",
     ]
 
 
@@ -137,7 +142,8 @@ def test_train_makes_a_run_and_says_what_to_type_next(here):
     lines = invoke("train", "small.yaml", "seed=7", "agent.learning_rate=1e-3", "--out", "runs/two", "--quiet")
     assert lines[0] == "runs/two: finished"
     assert re.fullmatch(r"best on the validation bars: after \d+ bars, log growth [+-]\d\.\d{4}", lines[1])
-    assert lines[2:] == ["next: dltrader backtest runs/two"]
+    assert lines[2].startswith("net exposure ")
+    assert lines[3:] == ["next: dltrader backtest runs/two"]
     config = Run.open("runs/two").config
     assert (config.name, config.seed, config.agent.learning_rate) == ("small", 7, 0.001)
 
@@ -467,17 +473,19 @@ def test_a_digit_that_is_no_number_names_no_policy(here):
 def test_bench_oracle_shows_the_fraction_of_the_optimum(tmp_path, monkeypatch):
     seen = {}
 
-    def measured(settings, *, seeds, jobs, watch):
-        seen.update(names=[name for name, _ in settings], seeds=list(seeds), jobs=jobs)
-        return [Standing("quadratic_ppo", "quadratic", "ppo (mlp)", (0.99, 0.995), 1_000_000, 21.4)]
+    def measured(settings, *, seeds, jobs, engine, watch):
+        seen.update(names=[name for name, _ in settings], seeds=list(seeds), jobs=jobs, engine=engine)
+        curves = Curves("signal", *(np.zeros(1) for _ in range(3)), np.zeros((2, 3, 1)))
+        return [Standing("quadratic_ppo", "quadratic", "ppo (mlp)", (0.99, 0.995), 0.663, 1_000_000, 21.4, curves)]
 
     monkeypatch.setattr(training, "measure_oracle", measured)
-    arguments = "--seeds", "2", "--jobs", "2", "--json", str(tmp_path / "oracle.json")
+    arguments = "--seeds", "2", "--jobs", "2", "--engine", "cerebro", "--json", str(tmp_path / "oracle.json")
     done = CliRunner().invoke(app, ["bench", "oracle", "quadratic_ppo", *arguments])
     assert done.exit_code == 0
-    assert seen == {"names": ["quadratic_ppo"], "seeds": [0, 1], "jobs": 2}
+    assert seen == {"names": ["quadratic_ppo"], "seeds": [0, 1], "jobs": 2, "engine": "cerebro"}
     assert "0.992" in done.output
     assert "0.990 … 0.995" in done.output
+    assert "0.6630" in done.output
     kept = json.loads((tmp_path / "oracle.json").read_text())["standings"][0]
     assert (kept["task"], kept["fractions"]) == ("quadratic", [0.99, 0.995])
     assert kept["fraction"] == pytest.approx(0.9925)
@@ -487,6 +495,7 @@ def test_bench_oracle_shows_the_fraction_of_the_optimum(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["quadratik_ppo"], "no setting 'quadratik_ppo'; did you mean 'quadratic_ppo'?"),
+        (["--engine", "arrays"], "--engine must be vector or cerebro, or left out, was 'arrays'"),
         (["--tasks", "ritter", "--agents", "sac"], "no setting has tasks ritter and agents sac"),
     ],
 )

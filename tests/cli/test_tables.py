@@ -147,6 +147,20 @@ def test_a_run_whose_best_policy_collapsed_is_told_so(tmp_path, capsys, behaviou
     ]
 
 
+def test_how_the_best_policy_traded_is_told(tmp_path, capsys):
+    run = Run.create(tmp_path / "run", ExperimentConfig.load(experiment()), data_sha256="")
+    run.add_checkpoint(untrained(), 100, 0.1)
+    run.add_checkpoint(untrained(), 200, 0.0)
+    numbers = {"net_exposure": 0.524, "turnover": 23.1, "exposure_entropy": 0.69, "correlation": math.nan}
+    traded = {f"validation_{name}": value for name, value in numbers.items()}
+    run.write_curve([{"steps": 100, **traded}, {"steps": 200, **dict.fromkeys(traded, 0.0)}])
+    print_run(run)
+    assert capsys.readouterr().out.splitlines()[2] == (
+        "net exposure 52.4 %, turnover 23.10 a year, entropy of exposure 0.69, "
+        "correlation with buy-and-hold \N{EN DASH}"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [

@@ -20,7 +20,7 @@ from dltrader.evaluation.behaviour import Collapse
 from dltrader.files import sha256_of
 from dltrader.runs import Run
 from dltrader.workflows import train as workflow
-from dltrader.workflows.train import Validation, collapse_on_all, train
+from dltrader.workflows.train import TRADING, Validation, collapse_on_all, train
 from market_bars import random_walk
 from small_runs import experiment
 
@@ -32,6 +32,8 @@ CURVE = [
     "policy_entropy",
     "value_loss",
     "learning_rate",
+    "validation_collapsed",
+    *(f"validation_{name}" for name in TRADING),
 ]
 
 
@@ -80,7 +82,8 @@ def test_the_folder_explains_the_training(trained):
     assert curve["steps"].tolist() == [128, 256]
     assert np.isfinite(curve[["bars_per_second", "validation_growth", "policy_entropy", "value_loss"]]).all(axis=None)
     config = yaml.safe_load((trained.path / "config.yaml").read_text())
-    assert config["env"]["costs"] == {"commission": 0.001, "slippage": 0.0005}  # defaults stand there too
+    costs = {"commission": 0.001, "slippage": 0.0005, "per_unit": 0.0, "impact": 0.0}
+    assert config["env"]["costs"] == costs  # defaults stand there too
 
 
 def test_the_checkpoint_that_grew_most_on_validation_bars_is_the_best(trained):
@@ -103,8 +106,13 @@ def test_checkpoints_say_how_they_collapsed_on_the_validation_bars(trained):
     data = trained.config.data
     bars, start = data.cut(data.load()).validation
     for checkpoint in trained.manifest["checkpoints"]:
-        result = backtest(trained.policy(checkpoint["steps"]), bars, start=start)
+        result = backtest(trained.policy(checkpoint["steps"]), bars, start=start, benchmark=False)
         assert checkpoint["behaviour"] == result.behaviour.collapse
+        row = trained.curve.set_index("steps").loc[checkpoint["steps"]]
+        assert row["validation_collapsed"] == (checkpoint["behaviour"] is not None)
+        for name, value in {"turnover": result.metrics["turnover"], **result.behaviour.numbers}.items():
+            if name in TRADING:
+                assert row[f"validation_{name}"] == pytest.approx(value, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -118,18 +126,20 @@ def test_checkpoints_say_how_they_collapsed_on_the_validation_bars(trained):
     ],
 )
 def test_a_policy_has_collapsed_where_it_did_on_every_market(ways, expected):
-    assert collapse_on_all([Validation(0.0, way) for way in ways]) == expected
+    assert collapse_on_all([Validation(0.0, way, {}) for way in ways]) == expected
 
 
 def test_an_early_best_stays_the_best(tmp_path, monkeypatch):
     ways = [None, Collapse.BOUGHT, None, None]
-    found = map(Validation, [0.1, 0.4, 0.2, 0.3], ways)
+    found = map(Validation, [0.1, 0.4, 0.2, 0.3], ways, [{"turnover": turnover} for turnover in (9.0, 1.0, 2.0, 3.0)])
     monkeypatch.setattr(workflow, "validation", lambda *_, **__: next(found))
     run = train(experiment({"train.total_timesteps": 512}), out=tmp_path / "run")
     assert run.manifest["best"] == {"steps": 256, "validation_growth": 0.4, "behaviour": "bought once and held"}
     best, second = run.policy("best").weights(), run.policy(256).weights()
     assert all(torch.equal(best[name], second[name]) for name in best)
     assert run.curve["validation_growth"].tolist() == [0.1, 0.4, 0.2, 0.3]
+    assert run.curve["validation_collapsed"].tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert run.curve["validation_turnover"].tolist() == [9.0, 1.0, 2.0, 3.0]
 
 
 def test_the_last_policy_is_validated_where_no_checkpoint_was_due(tmp_path):

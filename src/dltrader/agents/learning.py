@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 from dltrader.agents.bars import names_bars, windowed
 from dltrader.agents.config import AgentConfig
 from dltrader.agents.rollouts import FreezeEncodings
+from dltrader.agents.state import State, restore, state_of
 from dltrader.agents.threads import torch_threads
 from dltrader.envs.arrays import require_device
 from dltrader.envs.rewards import growth_between
@@ -45,7 +47,7 @@ class Rollout:
 
     Attributes:
         steps: Bars stepped so far, over all environments.
-        bars_per_second: Bars stepped since the start per second, learning included.
+        bars_per_second: Bars stepped per second since the start, or since it was resumed, learning included.
         episode_growth: Mean log growth of equity over the episodes that ended since the report before.
         policy_entropy: Mean entropy of the action distribution in the last update, nats; nan where agents learn from a
             replay.
@@ -53,6 +55,8 @@ class Rollout:
             reward: squared, or Huber's for DQN.
         learning_rate: Step size of the last update.
         network: The policy's network as it is now; always the same object.
+        state: Takes all that the training needs to go on from here, as `learn` takes it; call it before the report is
+            over. None after the last rollout.
     """
 
     steps: int
@@ -62,6 +66,7 @@ class Rollout:
     value_loss: float
     learning_rate: float
     network: BasePolicy = field(repr=False)
+    state: Callable[[], State] | None = field(default=None, repr=False)
 
 
 def learn(
@@ -76,6 +81,7 @@ def learn(
     report_every: int = REPORT_BARS,
     on_start: Callable[[BasePolicy], None] = lambda _: None,
     on_rollout: Callable[[Rollout], None] = lambda _: None,
+    state: State | None = None,
 ) -> BasePolicy:
     """Train an agent and return its network, which observes windows whatever the environments show.
 
@@ -94,9 +100,12 @@ def learn(
         on_start: Called with the network before the first bar.
         on_rollout: Called after every rollout and its update, or as often as `report_every` says, and in the end; what
             it raises ends the training.
+        state: What `Rollout.state` gave in an earlier training with the same arguments, to go on from there; None:
+            from the beginning.
 
     Raises:
         ConfigError: The configuration does not fit, or there is no such device.
+        RunError: The state is that of another training.
     """
     require_device(device, "train.device")
     # Rewards of one bar are a hundredth or less: scaled to unit size, the value's gradient is of use.
@@ -110,7 +119,14 @@ def learn(
             # What updates every few bars says too much, or clears what it knows before it is asked.
             interval = NEVER if agent.updates_often else 1
             reporter = _Reporter(network, report_every if agent.updates_often else None, on_start, on_rollout)
-            learner.learn(total_timesteps, callback=[FreezeEncodings(), reporter], log_interval=interval)
+            callbacks = [FreezeEncodings(), reporter, *agent.callbacks()]
+            follow: dict[str, Any] = {"callback": callbacks, "log_interval": interval}
+            if state is None:
+                learner.learn(total_timesteps, **follow)
+            else:
+                restore(learner, env, state)
+                # It takes the bars that are left, and its schedules go by those of the whole training.
+                learner.learn(total_timesteps - learner.num_timesteps, reset_num_timesteps=False, **follow)
         return network
     finally:
         env.close()
@@ -147,11 +163,12 @@ class _Reporter(BaseCallback):
         super().__init__()
         self._network, self._every, self._on_start, self._on_rollout = network, every, on_start, on_rollout
         self._growths: list[float] = []
-        self._reported = 0
+        self._reported = self._first = 0
         self._started = time.monotonic()
 
     def _on_training_start(self) -> None:
-        self._started, self._reported = time.monotonic(), self.num_timesteps
+        self._started = time.monotonic()
+        self._reported = self._first = self.num_timesteps
         self._refresh()
         self._on_start(self._network)
 
@@ -167,7 +184,9 @@ class _Reporter(BaseCallback):
     def _on_rollout_start(self) -> None:
         # What came before the first rollout is nothing.
         if self.num_timesteps - self._reported >= (self._every or 1):
-            self._report()
+            env = self.training_env
+            assert isinstance(env, VecNormalize)
+            self._report(partial(state_of, self.model, env))
 
     def _on_training_end(self) -> None:
         self._report()
@@ -176,7 +195,7 @@ class _Reporter(BaseCallback):
         if self._network is not self.model.policy:
             self._network.load_state_dict(self.model.policy.state_dict())
 
-    def _report(self) -> None:
+    def _report(self, state: Callable[[], State] | None = None) -> None:
         self._refresh()
         logged = self.logger.name_to_value
         seconds = time.monotonic() - self._started
@@ -186,12 +205,13 @@ class _Reporter(BaseCallback):
         self._on_rollout(
             Rollout(
                 steps=self.num_timesteps,
-                bars_per_second=self.num_timesteps / seconds if seconds > 0 else math.nan,
+                bars_per_second=(self.num_timesteps - self._first) / seconds if seconds > 0 else math.nan,
                 episode_growth=sum(growths) / len(growths) if growths else math.nan,
                 policy_entropy=-float(logged.get("train/entropy_loss", math.nan)),
                 value_loss=float(next(losses, math.nan)),
                 learning_rate=float(logged.get("train/learning_rate", math.nan)),
                 network=self._network,
+                state=state,
             )
         )
         if self._every is not None:

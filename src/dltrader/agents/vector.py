@@ -73,6 +73,26 @@ class VectorLanes(VecEnv):
         del info, lane
         return QUIET
 
+    def state(self) -> dict[str, Any]:
+        """Where the lanes stand, as `dltrader.agents.state` has it.
+
+        Raises:
+            EnvironmentStateError: They cannot say it.
+        """
+        return {"lanes": self._resumable().state(), "begun": self.reset_infos}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from where other lanes of the same making stood, in place of a reset."""
+        self._resumable().load_state(state["lanes"])
+        self.reset_infos = state["begun"]
+
+    def _resumable(self) -> Any:
+        if not hasattr(self.lanes, "load_state"):
+            raise EnvironmentStateError(
+                f"{type(self.lanes).__name__} has no state() and load_state(), so a training in it cannot be resumed"
+            )
+        return self.lanes
+
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 import dltrader
-from dltrader.cli import bench, data
+from dltrader.cli import bench, bench_planted, data, tune
+from dltrader.cli.executors import Ray, executor_on, plugins_of
 from dltrader.config import parse_overrides
 from dltrader.errors import ConfigError
 
@@ -23,7 +24,9 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(data.app, name="data")
+bench_planted.add_to(bench.app)
 app.add_typer(bench.app, name="bench")
+app.command(name="tune", epilog=tune.EXAMPLES)(tune.tune)
 
 TestedBars = Annotated[str | None, typer.Option("--bars", help="A source URI; by default the run's own test bars.")]
 TestedMarket = Annotated[
@@ -67,13 +70,16 @@ def _common(
 @app.command(
     epilog="Examples:  dltrader train ppo_attention   |   "
     "dltrader train configs/ppo_lstm.yaml train.total_timesteps=50000 data.bars=csv:prices.csv --out runs/mine   |   "
-    "dltrader train ppo_mlp ppo_lstm --seeds 5 --jobs 2"
+    "dltrader train ppo_mlp ppo_lstm --seeds 5 --jobs 2   |   dltrader train --resume runs/mine"
 )
 def train(
     context: typer.Context,
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.", show_default=False
+        ),
+    ] = None,
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="[CONFIG]… [KEY=VALUE]…", help="More configurations; dotted keys with new values."),
@@ -92,14 +98,31 @@ def train(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Of several trainings, end those that take longer.")
     ] = None,
+    ray: Ray = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Go on with the training of a run folder that ended early, from its last checkpoint."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
 ) -> None:
     """Train a policy, or several; Ctrl-C ends early and leaves runs that can be loaded.
 
-    Several run in processes of their own: one that fails is shown with its log, the others go on, the exit code is 1.
+    Several run in processes of their own, here or on Ray: one that fails is shown with its log, the others go on, the
+    exit code is 1.
     """
+    if resume is not None:
+        if any(option is not None for option in (out, seeds, jobs, time_limit, ray)):
+            raise ConfigError(
+                "--resume goes on in the run's own folder: --out, --seeds, --jobs, --time-limit, --ray do not fit"
+            )
+        _resume(resume, [word for word in (config, *(words or [])) if word is not None], progress=not quiet)
+        return
+    if config is None:
+        raise ConfigError("train what? name a configuration, such as ppo_mlp or mine.yaml, or --resume a run folder")
     configs, overrides = _split_words(config, words or [])
-    if seeds is None and len(configs) == 1:
+    if seeds is None and len(configs) == 1 and ray is None:
         if jobs is not None or time_limit is not None:
             raise ConfigError("--jobs and --time-limit are for several trainings; add --seeds N or configurations")
         from dltrader.cli.tables import print_run
@@ -113,17 +136,35 @@ def train(
     from dltrader.workflows import many
 
     experiments = [ExperimentConfig.load(one, overrides) for one in configs]
-    trained = many.train_many(
-        [each for experiment in experiments for each in many.seeds(experiment, seeds or 1)],
-        out=out or _new_folder("many" if len(configs) > 1 else experiments[0].name),
-        jobs=jobs or 1,
-        time_limit=time_limit,
-        plugins=context.parent.params["plugin"] or [] if context.parent else [],
-        progress=not quiet,
-    )
+    with executor_on(ray) as executor:
+        trained = many.train_many(
+            [each for experiment in experiments for each in many.seeds(experiment, seeds or 1)],
+            out=out or _new_folder("many" if len(configs) > 1 else experiments[0].name),
+            jobs=jobs or 1,
+            time_limit=time_limit,
+            plugins=plugins_of(context),
+            executor=executor,
+            progress=not quiet,
+        )
     print_trained(trained)
     if any(each.status != "finished" for each in trained):
         raise typer.Exit(1)
+
+
+def _resume(run: Path, words: list[str], *, progress: bool) -> None:
+    """Resume a run; words are a configuration and overrides that it is believed to have.
+
+    Raises:
+        ConfigError: There is more than one configuration.
+    """
+    from dltrader.cli.tables import print_run
+    from dltrader.workflows.resume import resume
+
+    configs = [word for word in words if "=" not in word]
+    if len(configs) > 1:
+        raise ConfigError(f"--resume takes one configuration, which is compared with the run's; found {configs}")
+    overrides = parse_overrides([word for word in words if "=" in word])
+    print_run(resume(run, configs[0] if configs else None, overrides, progress=progress))
 
 
 def _split_words(config: str, words: list[str]) -> tuple[list[str], dict[str, Any]]:

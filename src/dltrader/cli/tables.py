@@ -42,6 +42,9 @@ def print_run(run: Run) -> None:
     if best is not None:
         growth = best["validation_growth"]
         console.print(f"best on the validation bars: after {best['steps']:,} bars, log growth {growth:+.4f}")
+        trading = trading_line(run, best["steps"])
+        if trading:
+            console.print(trading)
         collapse = best.get("behaviour")  # runs of earlier versions have none
         if collapse:
             console.print(f"on the validation bars the best policy {collapse}", style="bold")
@@ -49,6 +52,24 @@ def print_run(run: Run) -> None:
         console.print(f"next: dltrader backtest {run.path}")
     else:
         console.print("it ended before the first update, so there is no policy")
+    if (run.path / "state").is_dir():
+        console.print(f"to go on with it: dltrader train --resume {run.path}")
+
+
+def trading_line(run: Run, steps: int) -> str | None:
+    """How a checkpoint traded the validation bars; None where that is not recorded, as in runs of earlier versions."""
+    curve = run.curve
+    if "validation_turnover" not in curve.columns:
+        return None
+    row = curve[curve["steps"] == steps].iloc[-1]
+    exposure, turnover, entropy, correlation = (
+        format_metric(name, float(row[f"validation_{name}"]))
+        for name in ("net_exposure", "turnover", "exposure_entropy", "correlation")
+    )
+    return (
+        f"net exposure {exposure}, turnover {turnover} a year, entropy of exposure {entropy}, "
+        f"correlation with buy-and-hold {correlation}"
+    )
 
 
 def print_backtest(result: BacktestResult) -> None:
@@ -130,7 +151,7 @@ def _run_cells(run: Run) -> list[str]:
         manifest["status"],
         f"{manifest['checkpoints'][-1]['steps']:,}" if manifest["checkpoints"] else "0",
         str(run.config.data.bars),
-        f"{run.config.agent.name} ({run.config.agent.extractor.name})",
+        run.config.agent.label,
         f"{best['validation_growth']:+.3f}" if best else "",
         *(
             format_metric("total_return", metrics[who]["total_return"]) if tested else ""

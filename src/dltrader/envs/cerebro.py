@@ -132,10 +132,14 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         if seed is not None:
             self._episodes.shuffle()
         drawn = self._episodes.draw(self.np_random, 1)
-        self._name = self.markets.names[drawn.market[0]]
-        self.market = self.markets.each[self._name]
-        self._bar, self._last = int(drawn.first[0]), int(drawn.last[0])
+        return self._begin(self.markets.names[drawn.market[0]], int(drawn.first[0]), int(drawn.last[0]))
+
+    def _begin(self, name: str, first: int, last: int) -> tuple[Observation, dict[str, Any]]:
+        """Run a new Cerebro up to the close of an episode's first bar."""
+        self._name, self.market = name, self.markets.each[name]
+        self._first, self._bar, self._last = first, first, last
         self._memory: dict[str, Any] = {}
+        self._actions: list[Any] = []
 
         started: list[SteppedStrategy] = []
         bars = slice(self._bar, self._last + 1)
@@ -163,6 +167,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         # Until the step is complete there is no episode: an exception on the way must not leave half of one.
         self._stepper = None
         stepper.advance(asked)
+        self._actions.append(action.copy() if isinstance(action, np.ndarray) else action)
         self._bar += 1
         values = [size * close for size, close in zip(trader.positions, trader.closes, strict=True)]
         reward = self.config.reward(Step(equity_before, trader.equity, values, self._memory))
@@ -177,6 +182,54 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         else:
             self._stepper = stepper
         return self._observe(), float(reward), terminated, truncated, self._info()
+
+    def state(self) -> dict[str, Any]:
+        """Where the episode stands, and what will be drawn: all that the next steps depend on.
+
+        A running Cerebro cannot be written down, so the state holds what has been done in it, action by action.
+
+        Returns:
+            Nested mappings and lists of NumPy arrays and of what JSON can hold.
+
+        Raises:
+            EnvironmentStateError: No episode is under way.
+        """
+        if self._stepper is None:
+            raise EnvironmentStateError("state() was called without an episode under way; call reset() first")
+        return {
+            "market": self._name,
+            "first": self._first,
+            "last": self._last,
+            "actions": np.array(self._actions),
+            "equity": float(self._trader.equity),
+            "episodes": self._episodes.state(),
+            "generator": self.np_random.bit_generator.state,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on from where another environment of the same making stood, in place of a reset.
+
+        The episode is stepped once more, with the actions of then; a `prepare` hook sees its Cerebro anew.
+
+        Returns:
+            What `reset` told when the episode began.
+
+        Raises:
+            EnvironmentStateError: The same actions lead to another equity: a hook or a reward of the user's own keeps
+                something beyond the episode, or draws.
+        """
+        self.close()
+        _, begun = self._begin(state["market"], state["first"], state["last"])
+        for action in state["actions"]:
+            self.step(action)
+        if self._trader.equity != state["equity"]:
+            raise EnvironmentStateError(
+                f"the episode was stepped again and came to an equity of {self._trader.equity}, not {state['equity']}; "
+                "pass the same prepare hook as before, one that draws nothing and keeps nothing between episodes"
+            )
+        self._episodes.load_state(state["episodes"])
+        self.np_random.bit_generator.state = state["generator"]
+        return begun
 
     def render(self) -> Any:
         """The state as the render mode says; None without one.

@@ -196,6 +196,14 @@ class Episodes:
         """Forget which markets have been drawn: what comes depends on the generator alone."""
         self._deck = np.zeros(0, np.int64)
 
+    def state(self) -> dict[str, Any]:
+        """The markets that come next, as drawn already."""
+        return {"deck": self._deck}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Draw on from where another stood."""
+        self._deck = state["deck"]
+
     def draw(self, generator: np.random.Generator, count: int, together: int = 1) -> Episode:
         """So many episodes, of which so many at a time take place on the same bars."""
         draws = -(-count // together)

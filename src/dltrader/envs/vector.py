@@ -168,6 +168,32 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             observations, info = self._observe(), self._info(orders) | final
         return observations, rewards, terminated, truncated, info
 
+    def state(self) -> dict[str, Any]:
+        """Where every lane stands, and what will be drawn: all that the next steps depend on.
+
+        Returns:
+            Nested mappings and lists of NumPy arrays and of what JSON can hold.
+
+        Raises:
+            EnvironmentStateError: There was no reset, or the reward keeps what cannot be saved.
+        """
+        if not self._running:
+            raise EnvironmentStateError("state() was called before reset(); call reset() first")
+        return {
+            "lanes": self.lanes.state(),
+            "markets": self._market,
+            "episodes": self._episodes.state(),
+            "generator": self.np_random.bit_generator.state,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where another environment of the same making stood, in place of a reset."""
+        self.lanes.load_state(state["lanes"])
+        self._market = state["markets"].copy()
+        self._episodes.load_state(state["episodes"])
+        self.np_random.bit_generator.state = state["generator"]
+        self._running = True
+
     def _observe(self) -> dict[str, Any]:
         lanes = self.lanes
         market = {"market": lanes.windows()} if self._windows else {"bar": lanes.bar}

@@ -48,7 +48,7 @@ def save_policy(policy: TrainedPolicy, folder: str | Path) -> Path:
     with new_folder(folder) as filling:
         save_file({name: tensor.contiguous() for name, tensor in policy.weights().items()}, filling / WEIGHTS)
         description["weights_sha256"] = sha256_of(filling / WEIGHTS)
-        description["checksum"] = _checksum(description)
+        description["checksum"] = checksum_of(description)
         write_json(filling / DESCRIPTION, description)
     return folder
 
@@ -114,11 +114,12 @@ def _description(path: Path) -> dict[str, Any]:
             f"{path} has format {description.get('format')!r}, this version of dltrader reads {FORMAT}; "
             "use the version that wrote it"
         )
-    if _checksum(description) != description["checksum"]:
+    if checksum_of(description) != description["checksum"]:
         raise BundleError(f"{path} is altered: its checksum does not match; copy the folder again or train again")
     return description
 
 
-def _checksum(description: Mapping[str, Any]) -> str:
+def checksum_of(description: Mapping[str, Any]) -> str:
+    """The sha256 of plain values, but for their own checksum."""
     covered = {key: value for key, value in description.items() if key != "checksum"}
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()

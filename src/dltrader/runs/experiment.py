@@ -176,6 +176,11 @@ class TrainConfig(Config):
     evaluate_every: int = Field(
         20_000, ge=1, description="Bars between checkpoints, each backtested on the validation bars"
     )
+    keep_state: bool = Field(
+        default=True,
+        description="Whether every checkpoint also keeps what it takes to resume the training from there, in place of "
+        "the one before; with a large replay it takes as much room as that",
+    )
     engine: Literal["cerebro", "vector"] = Field(
         "vector",
         description="What steps the environments: backtrader itself, or the faster market that equals it on every bar",

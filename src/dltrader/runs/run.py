@@ -5,6 +5,7 @@ manifest.json     versions, seed, data, command, times, status, checkpoints and 
 training.csv      the training curve, one row a rollout
 checkpoints/N/    the policy after N bars
 policy/           the final policy
+state/            of a training that has not finished, what it takes to go on from its last checkpoint
 backtest/         metrics, equity, orders and trades of the last backtest
 plots/            pictures
 """
@@ -14,8 +15,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import platform
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -30,9 +33,12 @@ from dltrader.errors import RunError
 from dltrader.files import write_json, write_text
 from dltrader.runs.bundle import load_policy, save_policy
 from dltrader.runs.experiment import ExperimentConfig
+from dltrader.runs.hold import held
+from dltrader.runs.state import drop_state, load_state, save_state
 
 CONFIG, MANIFEST, CURVE = "config.yaml", "manifest.json", "training.csv"
-POLICY, CHECKPOINTS = "policy", "checkpoints"
+POLICY, CHECKPOINTS, STATE = "policy", "checkpoints", "state"
+FINISHED = "finished"
 RECORDED_PACKAGES = ("backtrader", "gymnasium", "numpy", "pandas", "sb3-contrib", "stable-baselines3", "ta", "torch")
 
 
@@ -62,7 +68,6 @@ class Run:
         except OSError as error:
             raise RunError(f"cannot make the run folder {path}: {error.strerror}") from None
         write_text(run.path / CONFIG, text)
-        versions = {name: metadata.version(name) for name in RECORDED_PACKAGES}
         write_json(
             run.path / MANIFEST,
             {
@@ -70,8 +75,8 @@ class Run:
                 "name": config.name,
                 "seed": config.seed,
                 "data_sha256": data_sha256,
-                "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-                "versions": {"dltrader": dltrader.__version__, "python": platform.python_version()} | versions,
+                "command": _command(),
+                "versions": _versions(),
                 "started": _now(),
                 "ended": None,
                 "checkpoints": [],
@@ -185,6 +190,52 @@ class Run:
         if policy is not None:
             save_policy(policy, self.path / POLICY)
         self._update(status=status, ended=_now(), **({"error": error} if error else {}))
+        if status == FINISHED:
+            drop_state(self.path / STATE)
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other processes from training into the folder as long as a `with` block runs.
+
+        Raises:
+            RunError: Another process does so now.
+        """
+        return held(self.path / CONFIG)
+
+    def keep_state(self, state: dict[str, Any], steps: int) -> None:
+        """Keep what it takes to go on from the checkpoint after so many bars, in place of an older state."""
+        manifest = self.manifest
+        kept = {"training": state, "checkpoints": manifest["checkpoints"], "best": manifest["best"]}
+        save_state(self.path / STATE, kept, steps)
+
+    def kept_state(self) -> dict[str, Any]:
+        """What `keep_state` was given last, as `training`, and the `checkpoints` and `best` of that time.
+
+        Raises:
+            RunError: The training has finished, there is no state, or it is damaged.
+        """
+        status = self.manifest["status"]
+        if status == FINISHED:
+            raise RunError(
+                f"{self.path} has finished, so there is nothing to resume; for a longer training, train anew"
+            )
+        if not (self.path / STATE).is_dir():
+            raise RunError(
+                f"{self.path} (status {status}) has nothing to resume from: it had not come to its first checkpoint "
+                "(train.evaluate_every), or keeps no state (train.keep_state); train anew"
+            )
+        return load_state(self.path / STATE)
+
+    def reopen(self, kept: Mapping[str, Any], steps: int) -> None:
+        """Take the folder back to the checkpoint of a kept state, from which the training is about to go on."""
+        manifest = self.manifest
+        again = {"at": _now(), "steps": steps, "command": _command(), "versions": _versions()}
+        manifest.pop("error", None)
+        manifest |= {"status": "running", "ended": None, "checkpoints": kept["checkpoints"], "best": kept["best"]}
+        write_json(self.path / MANIFEST, manifest | {"resumed": [*manifest.get("resumed", []), again]})
+        known = {self.checkpoint(checkpoint["steps"]) for checkpoint in kept["checkpoints"]}
+        for folder in [self.path / POLICY, *(self.path / CHECKPOINTS).iterdir()]:
+            if folder not in known:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the training curve so far."""
@@ -202,6 +253,15 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RunError(f"cannot read {path}: it must hold keys and values, found {type(values).__name__}")
     return values
+
+
+def _command() -> list[str]:
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+
+
+def _versions() -> dict[str, str]:
+    versions = {name: metadata.version(name) for name in RECORDED_PACKAGES}
+    return {"dltrader": dltrader.__version__, "python": platform.python_version()} | versions
 
 
 def _now() -> str:

@@ -7,6 +7,7 @@ import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -16,6 +17,7 @@ import pandas as pd
 
 from dltrader.agents.lanes import LanesVecEnv
 from dltrader.agents.learning import REPORT_BARS, Rollout, learn
+from dltrader.agents.state import State
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import fingerprint, in_memory
 from dltrader.envs.arrays import require_device
@@ -32,6 +34,12 @@ from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.experiment import Slices
 from dltrader.workflows.progress import TrainingProgress
 
+TRADING = ("net_exposure", "turnover", "exposure_entropy", "correlation")
+"""What the curve says of how a checkpoint traded the validation bars, of markets apart in the mean."""
+
+GiveUp = Callable[[Sequence[tuple[int, float]]], bool]
+"""Whether to end a training early, by its checkpoints so far: bars, and log growth on the validation bars."""
+
 
 def train(
     config: ExperimentConfig | Mapping[str, Any] | str | Path,
@@ -40,6 +48,7 @@ def train(
     bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
     prepare: Prepare | None = None,
     out: str | Path | None = None,
+    give_up: GiveUp | None = None,
     progress: bool = False,
 ) -> Run:
     """Train a policy and keep everything about it in a run folder.
@@ -47,7 +56,8 @@ def train(
     The agent learns on the training bars. After every `train.evaluate_every` bars it is backtested on the validation
     bars, and the checkpoint that grew most there becomes the run's best. Test bars are not looked at.
 
-    Ctrl-C ends the training early and leaves a run that can be loaded.
+    Ctrl-C ends the training early and leaves a run that can be loaded. However it ended early, `resume` goes on with it
+    from its last checkpoint.
 
     Args:
         config: A file, the name of a shipped configuration, a mapping, or an experiment.
@@ -57,6 +67,8 @@ def train(
         prepare: Called with the Cerebro of every episode and validation before it runs; it may set sizers, commissions
             and analyzers. Needs `train.engine: cerebro`.
         out: The run folder; by default one below `runs/`, named after the experiment and the time.
+        give_up: Shown the checkpoints so far, bars and growth on the validation bars, after each but the last; where it
+            says so, the training ends there, with the status `pruned`.
         progress: Whether to show a progress line.
 
     Raises:
@@ -71,22 +83,75 @@ def train(
     else:
         frames = frames_of(bars)
         experiment = experiment.with_overrides({"data.bars": in_memory(frames)})
-    slices = experiment.data.cut(frames)
-    markets = _markets(experiment, slices.train)
-    # What cannot be must come up before a folder is made and an hour is spent.
-    for later, start in (slices.validation, slices.test):
-        _markets(experiment, later, pipeline=markets.pipeline, start=start)
-    _require_fit(experiment, markets, prepare)
-    environments = _environments(experiment, markets, prepare)
+    task = Task.of(experiment, frames, prepare)
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
     run = Run.create(folder, experiment, data_sha256=fingerprint(frames))
-    recorder = _Recorder(run, experiment, markets, slices, prepare)
+    with run.held():
+        return follow(task, run, give_up=give_up, progress=progress)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training that can begin: what has been made of a configuration and bars.
+
+    Attributes:
+        experiment: The configuration.
+        slices: Its bars.
+        markets: The training bars as the agent meets them.
+        environments: What it learns in.
+        prepare: The user's hook.
+    """
+
+    experiment: ExperimentConfig
+    slices: Slices
+    markets: Markets
+    environments: Any
+    prepare: Prepare | None
+
+    @classmethod
+    def of(cls, experiment: ExperimentConfig, frames: Mapping[str, pd.DataFrame], prepare: Prepare | None) -> Task:
+        """Make all that a training needs, before there is a folder and an hour is spent.
+
+        Raises:
+            ConfigError: Configuration, hook and machine do not go together.
+            BarsError: A slice is too short.
+        """
+        slices = experiment.data.cut(frames)
+        markets = _markets(experiment, slices.train)
+        for later, start in (slices.validation, slices.test):
+            _markets(experiment, later, pipeline=markets.pipeline, start=start)
+        _require_fit(experiment, markets, prepare)
+        return cls(experiment, slices, markets, _environments(experiment, markets, prepare), prepare)
+
+
+def follow(
+    task: Task,
+    run: Run,
+    *,
+    kept: Mapping[str, Any] | None = None,
+    give_up: GiveUp | None = None,
+    progress: bool = False,
+) -> Run:
+    """Train into a run folder, up to whatever end.
+
+    Args:
+        task: What is trained.
+        run: Where it is kept.
+        kept: What a recorder kept at a checkpoint, to go on from there; None: from the beginning.
+        give_up: As `train` takes it.
+        progress: Whether to show a progress line.
+
+    Raises:
+        Exception: Whatever a user's reward raises; the run is then marked as failed.
+    """
+    experiment = task.experiment
+    recorder = _Recorder(run, task, kept, give_up)
     bar = TrainingProgress(experiment.name, experiment.train.total_timesteps) if progress else None
     try:
         with bar or nullcontext():
             learn(
                 experiment.agent,
-                environments,
+                task.environments,
                 total_timesteps=experiment.train.total_timesteps,
                 seed=experiment.seed,
                 device=experiment.train.device,
@@ -95,10 +160,13 @@ def train(
                 report_every=min(REPORT_BARS, experiment.train.evaluate_every),
                 on_start=recorder.start,
                 on_rollout=partial(_report, recorder, bar.show if bar else None),
+                state=None if kept is None else kept["learning"],
             )
         recorder.validate()
     except KeyboardInterrupt:
         run.finish(recorder.policy, status="interrupted")
+    except _GivenUp:
+        run.finish(recorder.policy, status="pruned")
     except BaseException as error:
         run.finish(recorder.policy, status="failed", error=f"{type(error).__name__}: {error}")
         raise
@@ -148,6 +216,7 @@ def _require_fit(experiment: ExperimentConfig, markets: Markets, prepare: Prepar
     agent.require(n_envs)
     agent.require_length(experiment.train.total_timesteps)
     network = TrainedPolicy.network_for(agent, experiment.env, markets.pipeline, markets.n_instruments)
+    agent.require_bars(markets)
     if experiment.train.engine == "cerebro":  # lanes show other observations, and are asked when they are made
         agent.require_room(n_envs, network.observation_space, network.action_space)
 
@@ -158,20 +227,29 @@ def _report(recorder: _Recorder, show: Callable[[Rollout], None] | None, rollout
         show(rollout)
 
 
-class _Recorder:
-    """Keeps the curve, and checkpoints with their growth on the validation bars."""
+class _GivenUp(Exception):  # noqa: N818 - no error
+    """A training that is not worth going on with."""
 
-    def __init__(
-        self, run: Run, experiment: ExperimentConfig, markets: Markets, slices: Slices, prepare: Prepare | None
-    ) -> None:
+
+class _Recorder:
+    """Keeps the curve, and checkpoints with their growth on the validation bars.
+
+    Args:
+        run: Where they are kept.
+        task: What is trained.
+        kept: What an earlier recorder of the run kept, to go on from there.
+        give_up: Says after a checkpoint whether to go on.
+    """
+
+    def __init__(self, run: Run, task: Task, kept: Mapping[str, Any] | None, give_up: GiveUp | None) -> None:
+        self._give_up = give_up
         self._run = run
-        self._experiment = experiment
-        self._markets = markets
-        self._validation = slices.validation
-        self._prepare = prepare
-        self._rows: list[dict[str, float]] = []
-        self._steps = 0
-        self._validated = 0
+        self._experiment = task.experiment
+        self._markets = task.markets
+        self._validation = task.slices.validation
+        self._prepare = task.prepare
+        self._rows: list[dict[str, float]] = list(kept["curve"]) if kept else []
+        self._steps = self._validated = int(kept["steps"]) if kept else 0
         self.policy: TrainedPolicy | None = None
 
     def start(self, network: Any) -> None:
@@ -195,8 +273,19 @@ class _Recorder:
         )
         if rollout.steps - self._validated >= self._experiment.train.evaluate_every:
             self.validate()
+            if self._give_up is not None and self._steps < self._experiment.train.total_timesteps:
+                growths = [(int(row["steps"]), row["validation_growth"]) for row in self._rows]
+                if self._give_up([(steps, growth) for steps, growth in growths if not math.isnan(growth)]):
+                    raise _GivenUp
+            if rollout.state is not None and self._experiment.train.keep_state:
+                self._run.keep_state(self._kept(rollout.state()), self._steps)
         else:
             self._run.write_curve(self._rows)
+
+    def _kept(self, learning: State) -> dict[str, Any]:
+        """What it takes to go on from the checkpoint that has just been made."""
+        hooked = self._prepare is not None
+        return {"learning": learning, "steps": self._steps, "curve": self._rows, "prepare": hooked}
 
     def validate(self) -> None:
         """Backtest the policy as it is now on the validation bars, unless that has been done."""
@@ -208,8 +297,10 @@ class _Recorder:
         found = [validation(self.policy, one, start, prepare=self._prepare) for one in each]
         growth = fmean(one.growth for one in found)
         self._validated = self._steps
-        self._rows[-1]["validation_growth"] = growth
-        self._run.add_checkpoint(self.policy, self._steps, growth, collapse_on_all(found))
+        collapse = collapse_on_all(found)
+        self._rows[-1] |= {"validation_growth": growth, "validation_collapsed": float(collapse is not None)}
+        self._rows[-1] |= {f"validation_{name}": fmean(one.trading[name] for one in found) for name in found[0].trading}
+        self._run.add_checkpoint(self.policy, self._steps, growth, collapse)
         self._run.write_curve(self._rows)
 
 
@@ -219,10 +310,12 @@ class Validation(NamedTuple):
     Attributes:
         growth: Log growth of equity; about -13.8 when ruined.
         collapse: How it collapsed; None where it did not.
+        trading: How it traded: those of its numbers that `TRADING` names.
     """
 
     growth: float
     collapse: Collapse | None
+    trading: Mapping[str, float]
 
 
 def validation(
@@ -231,7 +324,9 @@ def validation(
     """Backtest a policy from a time on, without the baselines: it happens often, and only the policy is judged."""
     result = backtest(policy, bars, start=start, prepare=prepare, benchmark=False)
     growth = growth_between(float(result.equity.iloc[0]), float(result.equity.iloc[-1]))
-    return Validation(math.log(growth), result.behaviour.collapse)
+    behaviour = result.behaviour
+    numbers = {**result.metrics, **behaviour.numbers}
+    return Validation(math.log(growth), behaviour.collapse, {name: numbers[name] for name in TRADING})
 
 
 def collapse_on_all(found: Sequence[Validation]) -> str | None:

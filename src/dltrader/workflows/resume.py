@@ -1,0 +1,112 @@
+"""Resume: a training that ended early goes on from its last checkpoint, as if it had not stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dltrader.data import fingerprint, in_memory
+from dltrader.envs.market import frames_of
+from dltrader.envs.stepper import Prepare
+from dltrader.errors import ConfigError, RunError
+from dltrader.runs import ExperimentConfig, Run
+from dltrader.workflows.train import Task, follow
+
+
+def resume(
+    run: Run | str | Path,
+    config: ExperimentConfig | Mapping[str, Any] | str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    prepare: Prepare | None = None,
+    progress: bool = False,
+) -> Run:
+    """Go on with a training that was killed, interrupted or failed, from its last checkpoint.
+
+    On the CPU, with the same versions of dltrader, torch and NumPy, what comes of it equals what the training would
+    have come to by itself, bit for bit: weights, checkpoints and curve, but for the speed. What came after the
+    checkpoint is done again; TensorBoard's files go on in the same folder and show it twice.
+
+    Args:
+        run: The run or its folder.
+        config: What the run is believed to have been trained with, as `train` takes it; where it differs nothing is
+            done. None: what the run says.
+        overrides: Dotted keys with values, believed in the same way.
+        bars: The bars that the training was given, if it was given bars.
+        prepare: The hook that the training was given, if it was given one.
+        progress: Whether to show a progress line.
+
+    Raises:
+        RunError: There is no such run, it has finished or keeps no state, its state is damaged, its bars have changed
+            or were handed over and now are not, or another process trains it.
+        ConfigError: The configuration is another than the run's, with the names of the fields that differ, or the hook
+            is missing.
+        Exception: As `train`.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    with run.held():
+        kept = run.kept_state()
+        believed = ExperimentConfig.load(run.config if config is None else config, overrides)
+        if bars is not None:
+            believed = believed.with_overrides({"data.bars": in_memory(frames_of(bars))})
+        _require_equal(run, believed)
+        experiment, training = run.config, kept["training"]
+        frames = _loaded(run) if bars is None else frames_of(bars)
+        _require_bars(run, frames)
+        if training["prepare"] != (prepare is not None):
+            had = "with a prepare hook; pass it again" if training["prepare"] else "without a prepare hook; pass none"
+            raise ConfigError(f"{run.path} was trained {had}")
+        task = Task.of(experiment, frames, prepare)
+        run.reopen(kept, training["steps"])
+        return follow(task, run, kept=training, progress=progress)
+
+
+def _require_equal(run: Run, believed: ExperimentConfig) -> None:
+    """Raise a ConfigError that names every field in which a configuration differs from a run's."""
+    differences = list(_differences(run.config.to_mapping(), believed.to_mapping()))
+    if differences:
+        raise ConfigError(
+            f"{run.path} was trained with another configuration: {', '.join(differences)}; "
+            "resume it with its own, or train anew"
+        )
+
+
+def _differences(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Every dotted key that differs, with both values; of things of another name those that both have."""
+    others = path and was.get("name") != now.get("name")
+    for key in dict.fromkeys([*was, *now]):
+        one, two = was.get(key, ABSENT), now.get(key, ABSENT)
+        if isinstance(one, Mapping) and isinstance(two, Mapping):
+            yield from _differences(one, two, f"{path}{key}.")
+        elif one != two and not (others and ABSENT in (one, two)):
+            yield f"{path}{key} was {_shown(one)}, now {_shown(two)}"
+
+
+ABSENT = object()
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is ABSENT else repr(value)
+
+
+def _loaded(run: Run) -> dict[str, pd.DataFrame]:
+    named = run.config.data.bars
+    if isinstance(named, Mapping) and named == in_memory(named):
+        raise RunError(
+            f"{run.path} was trained on bars that were handed over ({', '.join(named)}); "
+            "hand them over again: dltrader.resume(run, bars=bars)"
+        )
+    return run.config.data.load()
+
+
+def _require_bars(run: Run, frames: Mapping[str, pd.DataFrame]) -> None:
+    was, now = str(run.manifest.get("data_sha256")), fingerprint(frames)
+    if was != now:
+        raise RunError(
+            f"the bars of {run.path} have changed since it began: their fingerprint was {was[:12]}…, now {now[:12]}…; "
+            "give it the bars of then, or train anew"
+        )
