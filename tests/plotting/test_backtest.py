@@ -14,7 +14,7 @@ from dltrader.errors import ConfigError, UnknownNameError
 from dltrader.evaluation.metrics import drawdown
 from dltrader.plotting import plot_backtest, save_figure
 from dltrader.plotting.panels import set_limits
-from dltrader.plotting.style import BENCHMARK, STRATEGY, dress, new_chart
+from dltrader.plotting.style import BENCHMARK, MATCHED, STRATEGY, dress, new_chart
 from dltrader.plotting.timeaxis import BarScale, day_numbers
 
 from .conftest import METRICS, make_bars, make_result
@@ -181,6 +181,47 @@ def test_the_lines_are_named_with_their_last_value(result):
     shown = words(draw(result))
     assert f"ppo_attention\n{result.equity.iloc[-1]:,.0f}" in shown
     assert f"buy and hold\n{result.benchmark.equity.iloc[-1]:,.0f}" in shown
+
+
+def matched_of(result, exposure=0.5):
+    """The result beside its mean exposure, held constantly."""
+    growth = result.benchmark.equity.pct_change().fillna(0.0) * exposure
+    equity = result.equity.iloc[0] * (1.0 + growth).cumprod()
+    metrics = METRICS | {"total_return": 0.0717, "trades": 0.0}
+    return dataclasses.replace(
+        result, matched=dataclasses.replace(result.benchmark, equity=equity, metrics=metrics, benchmark=None)
+    )
+
+
+def test_the_same_exposure_is_a_dashed_line_beside_buy_and_hold(result):
+    result = matched_of(result)
+    figure = draw(result)
+    line = line_of(figure.axes[2], MATCHED)
+    np.testing.assert_allclose(line.get_ydata(), result.matched.equity)
+    assert line.is_dashed()
+    assert not line_of(figure.axes[2], BENCHMARK).is_dashed()
+    seen = words(figure)
+    assert f"same exposure\n{result.matched.equity.iloc[-1]:,.0f}" in seen
+    assert "+7.2%" in seen
+    assert seen.count("same exposure") == 1  # the row of the table
+
+
+def test_the_limits_contain_the_same_exposure(result):
+    high = matched_of(result, exposure=6.0)
+    low, top = draw(high).axes[2].get_ylim()
+    assert low < high.matched.equity.min()
+    assert top > high.matched.equity.max()
+
+
+def test_a_row_more_makes_the_sheet_higher(result):
+    assert draw(matched_of(result)).get_size_inches()[1] == pytest.approx(draw(result).get_size_inches()[1] + 0.21)
+
+
+@pytest.mark.parametrize(("switches", "collapse"), [(0, "the policy never traded"), (24, None)])
+def test_a_collapse_is_named_below_the_title(switches, collapse):
+    seen = words(draw(make_result(make_bars(300), switches=switches)))
+    (line,) = [text for text in seen if "300 bars" in text]
+    assert line.endswith("300 bars" if collapse is None else collapse)
 
 
 def test_a_fivefold_change_is_shown_on_a_log_scale():

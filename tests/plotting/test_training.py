@@ -60,6 +60,27 @@ def test_the_best_validation_is_marked(curve):
     assert expected in words(figure)
 
 
+def test_checkpoints_that_collapsed_are_hollow(curve):
+    done = curve.index[curve["validation_growth"].notna()]
+    best = int(curve["validation_growth"].idxmax())
+    others = [index for index in done[:4] if index != best][:3]
+    curve["validation_collapsed"] = np.where(curve["validation_growth"].notna(), 0.0, np.nan)
+    curve.loc[others, "validation_collapsed"] = 1.0
+    figure = draw(curve)
+    (hollow,) = [line for line in figure.axes[1].lines if line.get_gid() == "collapsed"]
+    assert hollow.get_xdata().tolist() == curve.loc[others, "steps"].tolist()
+    assert hollow.get_ydata().tolist() == curve.loc[others, "validation_growth"].tolist()
+    assert f"○ 3 of {len(done)} collapsed" in words(figure)
+    assert any(text.startswith("★ best") for text in words(figure))
+    curve.loc[best, "validation_collapsed"] = 1.0
+    assert any(text.startswith("☆ best") for text in words(draw(curve)))
+
+
+def test_where_none_collapsed_nothing_is_said_of_it(curve):
+    curve["validation_collapsed"] = 0.0
+    assert not any("collapsed" in text for text in words(draw(curve)))
+
+
 def test_a_loss_that_falls_fivefold_is_shown_on_a_log_scale(curve):
     scales = [axes.get_yscale() for axes in draw(curve).axes]
     assert scales == ["linear", "linear", "linear", "log"]

@@ -49,6 +49,7 @@ def test_what_was_found_is_kept(run):
     equity = pd.read_csv(folder / "equity.csv", index_col="time", parse_dates=True)
     assert equity["equity"].tolist() == result.equity.tolist()
     assert equity["buy_and_hold"].tolist() == result.benchmark.equity.tolist()
+    assert equity["same_exposure"].tolist() == result.matched.equity.tolist()
     assert len(pd.read_csv(folder / "orders.csv")) == len(result.orders)
     assert len(pd.read_csv(folder / "trades.csv")) == len(result.trades)
 
@@ -58,6 +59,7 @@ def test_what_never_traded_is_kept_without_a_matched_baseline(run, monkeypatch):
     monkeypatch.setattr(workflow, "backtest", partial(backtest, config=EnvConfig()))
     backtest_run(run)
     assert run.metrics["same_exposure"] is None
+    assert pd.read_csv(run.path / "backtest" / "equity.csv")["same_exposure"].isna().all()
     assert run.metrics["behaviour"] == {
         "collapse": "never traded",
         "net_exposure": 0.0,

@@ -17,6 +17,7 @@ from dltrader.plotting.style import (
     BENCHMARK,
     DPI,
     INSTRUMENTS,
+    MATCHED,
     STRATEGY,
     dress,
     new_chart,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_PRICES = len(INSTRUMENTS)
 LEFT_PX, RIGHT_PX, BOTTOM_PX, GAP_PX = 72, 138, 46, 42
-HEADER_PX, TABLE_PX = 112, 74
+HEADER_PX, TABLE_PX, ROW_PX = 112, 74, 21
 LEAST_PX = 30  # the least average height of a panel
 PRICE_PX, PRICES_PX, POSITION_PX, EQUITY_PX, DRAWDOWN_PX = 300, 170, 96, 216, 116
 
@@ -48,7 +49,7 @@ def plot_backtest(
     width_px: int = 1200,
     height_px: int | None = None,
 ) -> Figure:
-    """Draw price with buys and sells, position, equity against buy-and-hold and drawdown.
+    """Draw price with buys and sells, position, equity against the baselines and drawdown.
 
     Args:
         result: What a backtest found.
@@ -70,7 +71,9 @@ def plot_backtest(
     shown = shown_instruments(result, instrument)
     heights = [PRICES_PX if len(shown) > 1 else PRICE_PX] * len(shown)
     heights += [POSITION_PX, EQUITY_PX, DRAWDOWN_PX]
-    header = HEADER_PX + (TABLE_PX if result.metrics else 0)
+    header = HEADER_PX
+    if result.metrics:
+        header += TABLE_PX + (ROW_PX if result.matched is not None else 0)
     around = header + GAP_PX * (len(heights) - 1) + BOTTOM_PX
     wanted = around + sum(heights) if height_px is None else height_px
     with styled():
@@ -89,7 +92,8 @@ def plot_backtest(
         else:
             exposure, colours = with_others(result.exposure, colours)
             draw_position(position, exposure, colours)
-        draw_equity(equity, result.equity, held, result.policy)
+        matched = result.matched.equity if result.matched is not None else None
+        draw_equity(equity, result.equity, held, result.policy, matched=matched)
         draw_drawdown(fall, result.equity, held)
     return chart
 
@@ -118,6 +122,9 @@ def draw_words(chart: Figure, result: BacktestResult, title: str | None, shown: 
     facts += [period(result.equity.index), plural(len(result.equity), "bar")]  # type: ignore[arg-type]
     if len(shown) < len(result.bars):
         facts.append(f"prices of {names(shown)}")
+    collapse = result.behaviour.collapse
+    if collapse is not None:
+        facts.append(f"the policy {collapse}")
     if len(result.rejections):
         facts.append(f"{plural(len(result.rejections), 'order')} rejected")
     left, right = LEFT_PX - INDENT_PX, chart.get_size_inches()[0] * DPI - 28
@@ -127,6 +134,8 @@ def draw_words(chart: Figure, result: BacktestResult, title: str | None, shown: 
     rows = [metric_row(result, shorten(result.policy, 18), STRATEGY, bold=True)]
     if result.benchmark is not None:
         rows.append(metric_row(result.benchmark, "buy and hold", BENCHMARK, keys=list(printed)))
+    if result.matched is not None:
+        rows.append(metric_row(result.matched, "same exposure", MATCHED, keys=list(printed)))
     if printed:
         draw_table(chart, left, right, headings, rows)
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from dltrader.evaluation.metrics import drawdown
 from dltrader.plotting.labels import EndLabel, head, label_ends
-from dltrader.plotting.style import BENCHMARK, GREY, INK, LONG, RULE, SHORT, STRATEGY, WHITE
+from dltrader.plotting.style import BENCHMARK, GREY, INK, LONG, MATCHED, RULE, SHORT, STRATEGY, WHITE
 from dltrader.plotting.text import compact, money, percent, short_percent, shorten
 from dltrader.plotting.timeaxis import BarScale, day_numbers
 
@@ -154,25 +154,39 @@ def draw_position(axes: Axes, exposure: pd.DataFrame, colours: Mapping[str, str]
     head(axes, "Position", "share of equity", keys)
 
 
-def draw_equity(axes: Axes, equity: pd.Series[float], benchmark: pd.Series[float] | None, name: str) -> None:
-    """Draw equity against buy-and-hold; both begin with the same money and are named at their ends.
+def draw_equity(
+    axes: Axes,
+    equity: pd.Series[float],
+    benchmark: pd.Series[float] | None,
+    name: str,
+    *,
+    matched: pd.Series[float] | None = None,
+) -> None:
+    """Draw equity against baselines; all begin with the same money and are named at their ends.
 
     Args:
         axes: The panel.
         equity: Account value at each close.
         benchmark: The same of buy-and-hold; none where there is none.
         name: Of the strategy.
+        matched: The same of its mean exposure held constantly; none where there is none.
     """
     values = equity.to_numpy(dtype=float)
     labels = [EndLabel(last(values), f"{shorten(name, 15)}\n{money(last(values))}", STRATEGY)]
     shown = [values]
     dot = "o" if len(values) == 1 else ""  # a line needs two points
-    if benchmark is not None:
-        held = benchmark.to_numpy(dtype=float)
+    for baseline, called, colour, dashes in (
+        (benchmark, "buy and hold", BENCHMARK, "-"),
+        (matched, "same exposure", MATCHED, (0, (4, 1.5))),
+    ):
+        if baseline is None:
+            continue
+        held = baseline.to_numpy(dtype=float)
         held = held * (values[0] / held[0]) if held[0] > 0 and values[0] > 0 else held
-        x = day_numbers(benchmark.index)
-        axes.plot(x, held, color=BENCHMARK, linewidth=1.2, marker=dot, zorder=3)
-        labels.append(EndLabel(last(held), f"buy and hold\n{money(last(held))}", BENCHMARK))
+        axes.plot(
+            day_numbers(baseline.index), held, color=colour, linewidth=1.2, linestyle=dashes, marker=dot, zorder=3,
+        )  # fmt: skip
+        labels.append(EndLabel(last(held), f"{called}\n{money(last(held))}", colour))
         shown.append(held)
     x = day_numbers(equity.index)
     axes.plot(x, values, color=STRATEGY, linewidth=1.7, marker=dot, zorder=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dltrader.plotting.style import (
     RULE,
     SKY,
     VERMILLION,
+    WHITE,
     dress,
     new_chart,
     styled,
@@ -54,7 +56,8 @@ def plot_training(
         run_or_curve: A frame with one row an update, or something with such a frame as `.curve`, as
             a run has. Columns, each of which may be missing or nan: steps, episode_growth (mean log
             growth of the training episodes), validation_growth (nan where not evaluated),
-            policy_entropy, value_loss, bars_per_second, learning_rate.
+            validation_collapsed (1 where the policy never traded, merely held or flipped on nearly
+            every bar), policy_entropy, value_loss, bars_per_second, learning_rate.
         title: The bold line.
         width_px: Width in pixels, 480 to 10 000.
         height_px: Height in pixels, up to 10 000; none = as much as the panels want.
@@ -65,9 +68,10 @@ def plot_training(
     curve = run_or_curve if isinstance(run_or_curve, pd.DataFrame) else _curve_of(run_or_curve)
     steps = numbers(curve, "steps")
     x = steps if np.isfinite(steps).all() else np.arange(len(curve), dtype=float)
+    collapsed = numbers(curve, "validation_collapsed") == 1.0
     drawers: list[tuple[str, Callable[[Axes, Numbers, Numbers], None]]] = [
         ("episode_growth", draw_episode_growth),
-        ("validation_growth", draw_validation_growth),
+        ("validation_growth", partial(draw_validation_growth, collapsed=collapsed)),
         ("policy_entropy", draw_policy_entropy),
         ("value_loss", draw_value_loss),
     ]
@@ -102,20 +106,26 @@ def draw_episode_growth(axes: Axes, x: Numbers, growth: Numbers) -> None:
     head(axes, "Training episodes", note)
 
 
-def draw_validation_growth(axes: Axes, x: Numbers, growth: Numbers) -> None:
-    """Draw the evaluations and name the best."""
+def draw_validation_growth(axes: Axes, x: Numbers, growth: Numbers, *, collapsed: npt.NDArray[np.bool_]) -> None:
+    """Draw the evaluations, hollow where the policy had collapsed, and name the best."""
     done = np.isfinite(growth)
     axes.axhline(0.0, color=RULE, linewidth=0.8, zorder=1)
     axes.plot(x[done], growth[done], color=GREEN, linewidth=1.5, marker="o", markersize=4, zorder=3)
-    best = int(np.nanargmax(growth))
     axes.plot(
-        x[best], growth[best], marker="*", markersize=15, color=VERMILLION,
-        markeredgecolor="white", linestyle="none", zorder=5, clip_on=False,
+        x[collapsed], growth[collapsed], marker="o", markersize=5, color=GREEN, markerfacecolor=WHITE,
+        linestyle="none", zorder=4, gid="collapsed",
+    )  # fmt: skip
+    best = int(np.nanargmax(growth))
+    is_hollow = bool(collapsed[best])
+    axes.plot(
+        x[best], growth[best], marker="*", markersize=15, color=WHITE if is_hollow else VERMILLION,
+        markeredgecolor=VERMILLION if is_hollow else WHITE, linestyle="none", zorder=5, clip_on=False,
     )  # fmt: skip
     set_limits(axes, growth)
     value = f"{growth[best]:+.3f}".replace("-", MINUS)
-    key = f"★ best {value} after {count(float(x[best]))} steps"
-    head(axes, "Validation", "log growth", [(key, VERMILLION)])
+    keys = [(f"○ {collapsed.sum()} of {done.sum()} collapsed", GREEN)] if collapsed.any() else []
+    keys.append((f"{'☆' if is_hollow else '★'} best {value} after {count(float(x[best]))} steps", VERMILLION))
+    head(axes, "Validation", "log growth", keys)
 
 
 def draw_policy_entropy(axes: Axes, x: Numbers, entropy: Numbers) -> None:

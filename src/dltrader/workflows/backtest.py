@@ -30,6 +30,10 @@ def backtest_run(
 ) -> BacktestResult:
     """Backtest a policy of a run.
 
+    What is kept in `backtest/`: `metrics.json`, the metrics of the policy, of buy-and-hold and of the same exposure
+    held constantly, and how the policy traded; `equity.csv`, time, equity, buy_and_hold and same_exposure, a row a bar,
+    the last empty where the mean exposure is 0; `orders.csv` and `trades.csv`, the tables of `BacktestResult`.
+
     Args:
         run: The run.
         bars: A source URI, or names to URIs for a portfolio; by default the run's own bars, from where its test slice
@@ -115,12 +119,14 @@ def _keep(folder: Path, result: BacktestResult, about: dict[str, Any]) -> None:
     benchmark = result.benchmark
     assert benchmark is not None
     span = {"start": str(result.equity.index[0]), "end": str(result.equity.index[-1])}
+    matched = result.matched
     equity = pd.DataFrame({"equity": result.equity, "buy_and_hold": benchmark.equity})
+    equity["same_exposure"] = matched.equity if matched is not None else float("nan")
     behaviour = result.behaviour
     found = {
         "metrics": dict(result.metrics),
         "buy_and_hold": dict(benchmark.metrics),
-        "same_exposure": dict(result.matched.metrics) if result.matched else None,
+        "same_exposure": dict(matched.metrics) if matched is not None else None,
         "behaviour": {"collapse": behaviour.collapse, **behaviour.numbers},
     }
     write_json(folder / "metrics.json", about | span | found)
