@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def test_two_seeds_at_once_end_in_one_table(here):
     assert Run.open("out/one-s1").config.agent.learning_rate == 0.001
 
 
+def test_a_best_policy_that_collapsed_is_named(capsys):
+    held = dataclasses.replace(outcome("one", 0, growth=0.1), behaviour="bought once and held")
+    print_trained([held, outcome("one", 1, growth=0.2)])
+    said = [line for line in capsys.readouterr().out.splitlines() if "best policy" in line]
+    assert said == [f"{Path('out', 'one-s0')}: on the validation bars the best policy bought once and held"]
+
+
 def test_words_without_an_equals_sign_are_more_configurations(asked):
     result = CliRunner().invoke(
         app, ["train", "one.yaml", "two.yaml", "ppo_mlp", "seed=3", "--seeds", "2", "--time-limit", "9.5", "--quiet"]
@@ -76,7 +84,7 @@ def test_words_without_an_equals_sign_are_more_configurations(asked):
     folder = more.pop("out")
     assert folder.parent == Path("runs")
     assert folder.name.startswith("many-")
-    assert more == {"jobs": 1, "time_limit": 9.5, "plugins": [], "progress": False}
+    assert more == {"jobs": 1, "time_limit": 9.5, "plugins": [], "executor": None, "progress": False}
 
 
 def test_plugins_are_passed_on(asked, monkeypatch):

@@ -17,7 +17,7 @@ DASH = "\N{EN DASH}"
 
 
 def print_trained(trained: Sequence[Trained]) -> None:
-    """A row for each training, a row for each configuration with several seeds, and the logs of what went wrong."""
+    """A row for each training, a row for each configuration with several seeds; collapses, and logs of what failed."""
     table = Table(title="trainings", title_justify="left")
     for heading in ("run", "status", "seconds", "validation growth"):
         table.add_column(heading, justify="left" if heading in {"run", "status"} else "right", overflow="fold")
@@ -32,6 +32,9 @@ def print_trained(trained: Sequence[Trained]) -> None:
             table.add_row(name, *_over_seeds(of_it))
     console = Console(highlight=False, markup=False)
     console.print(table)
+    for each in trained:
+        if each.behaviour is not None:
+            console.print(f"{each.path}: on the validation bars the best policy {each.behaviour}", soft_wrap=True)
     for each in trained:
         if each.status not in {"finished", "interrupted"}:
             _print_trouble(console, each)

@@ -25,6 +25,8 @@ class Job:
         argument: What it is called with.
         log: The file that takes what is printed meanwhile; its folder is there.
         bytes_needed: Memory that it takes, about.
+        threads: Threads that it computes with.
+        gpu: Whether it computes on a GPU.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Job:
     argument: Any
     log: Path
     bytes_needed: int = 0
+    threads: int = 1
+    gpu: bool = False
 
 
 @dataclass(frozen=True)

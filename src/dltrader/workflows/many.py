@@ -15,15 +15,11 @@ from typing import Any, Literal
 from dltrader.errors import ConfigError, RunError
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.workflows.jobs import Ending, Executor, Job, Outcome
+from dltrader.workflows.needs import Needs, on_gpu
 from dltrader.workflows.processes import Processes
 from dltrader.workflows.progress import JobsProgress
 from dltrader.workflows.train import train
 
-PROCESS_BYTES = 600 * 2**20
-"""What a training takes beside its bars: 460 MiB were measured with torch on the CPU and a small network."""
-NUMBER_BYTES = 80
-"""What a training takes for each number of a bar, prices and features: 65 bytes were measured at its peak."""
-PRICES = 5
 TAIL_LINES = 8
 
 
@@ -36,20 +32,23 @@ class Trained:
         seed: The experiment's.
         path: The run folder; missing where the training failed before it had one.
         log: What the worker printed.
-        status: As the job ended; `interrupted`: stopped by Ctrl-C, or not begun because of it.
+        status: As the job ended; `interrupted`: stopped by Ctrl-C, or not begun because of it; `pruned`: ended early by
+            a tuning.
         error: One line that says why it did not finish.
         seconds: How long it took, the start of the process included; nan where it did not begin or was interrupted.
         validation_growth: Log growth of the best checkpoint on the validation bars; None where there is no checkpoint.
+        behaviour: How that checkpoint collapsed there, in words; None where it did not.
     """
 
     name: str
     seed: int
     path: Path
     log: Path
-    status: Ending | Literal["interrupted"]
+    status: Ending | Literal["interrupted", "pruned"]
     error: str | None
     seconds: float
     validation_growth: float | None
+    behaviour: str | None = None
 
     @property
     def run(self) -> Run:
@@ -115,7 +114,7 @@ def train_many(
         BarsError, SourceError: The bars of an experiment cannot be had.
         RunError: The folder is already there.
     """
-    _require_numbers(jobs, time_limit)
+    require_numbers(jobs, time_limit)
     folder, executor = Path(out), executor or Processes()
     todo = _jobs(experiments, folder)
     if folder.exists():
@@ -145,11 +144,17 @@ def train_many(
         except KeyboardInterrupt:
             pass  # the executor has stopped what was running; what is there is reported
     return [
-        _trained(experiment, job, outcomes.get(job.name)) for experiment, job in zip(experiments, todo, strict=True)
+        what_became_of(experiment, job, outcomes.get(job.name))
+        for experiment, job in zip(experiments, todo, strict=True)
     ]
 
 
-def _require_numbers(jobs: int, time_limit: float | None) -> None:
+def require_numbers(jobs: int, time_limit: float | None) -> None:
+    """Check how many jobs are to run at once, and for how long.
+
+    Raises:
+        ConfigError: A number is out of range.
+    """
     if jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, was {jobs}")
     if time_limit is not None and not time_limit > 0:
@@ -164,7 +169,7 @@ def _jobs(experiments: Sequence[ExperimentConfig], folder: Path) -> list[Job]:
     """
     if not experiments:
         raise ConfigError("there is no experiment to train; name at least one")
-    sizes: dict[str, int] = {}
+    needs = Needs()
     jobs: dict[str, Job] = {}
     for experiment in experiments:
         name = f"{experiment.name}-s{experiment.seed}"
@@ -175,11 +180,15 @@ def _jobs(experiments: Sequence[ExperimentConfig], folder: Path) -> list[Job]:
             )
         # Plain values, because a configuration may hold functions that plugins have registered.
         argument = experiment.to_mapping(), str(folder / name)
-        bars = experiment.data.model_dump_json()
-        if bars not in sizes:  # those of a hundred seeds are loaded once
-            sizes[bars] = sum(len(frame) for frame in experiment.data.load().values())
-        needed = PROCESS_BYTES + NUMBER_BYTES * (PRICES + len(experiment.env.features)) * sizes[bars]
-        jobs[name] = Job(name, train_one, argument, folder / f"{name}.log", needed)
+        jobs[name] = Job(
+            name,
+            train_one,
+            argument,
+            folder / f"{name}.log",
+            bytes_needed=needs.bytes_of(experiment),
+            threads=experiment.train.threads,
+            gpu=on_gpu(experiment),
+        )
     return list(jobs.values())
 
 
@@ -189,20 +198,22 @@ def train_one(argument: tuple[dict[str, Any], str]) -> None:
     train(experiment, out=folder)
 
 
-def _trained(experiment: ExperimentConfig, job: Job, outcome: Outcome | None) -> Trained:
+def what_became_of(experiment: ExperimentConfig, job: Job, outcome: Outcome | None) -> Trained:
     """What became of a training, from how its job ended and from what it left; no outcome: it was interrupted."""
     path = job.log.parent / job.name
     status: Any = outcome.status if outcome else "interrupted"
     error = outcome.error if outcome else None if path.exists() else "it had not begun"
-    growth = None
+    growth = behaviour = None
     try:
         run = Run.open(path)
         if run.manifest["status"] == "running":  # its process had no time to say so itself
             run.finish(None, status=status, error=error)
         elif status == "finished":
             status = run.manifest["status"]
-        growth = run.manifest["best"] and float(run.manifest["best"]["validation_growth"])
+        best = run.manifest["best"]
+        if best is not None:
+            growth, behaviour = float(best["validation_growth"]), best.get("behaviour")
     except RunError as missing:
         error = error or str(missing)
     seconds = outcome.seconds if outcome else float("nan")
-    return Trained(experiment.name, experiment.seed, path, job.log, status, error, seconds, growth)
+    return Trained(experiment.name, experiment.seed, path, job.log, status, error, seconds, growth, behaviour)

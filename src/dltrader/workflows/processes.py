@@ -26,6 +26,7 @@ from typing import Any
 
 from dltrader.envs.memory import free_bytes
 from dltrader.errors import ConfigError
+from dltrader.files import write_bytes
 from dltrader.workflows import worker
 from dltrader.workflows.jobs import Ending, Job, Outcome
 
@@ -108,7 +109,7 @@ class _Process:
     @classmethod
     def start(cls, job: Job, folder: Path, setting: worker.Setting) -> _Process:
         folder.mkdir()
-        worker.write_call(folder, setting, job.function, job.argument)
+        write_bytes(folder / worker.CALL, worker.pack(setting, job.function, job.argument))
         with job.log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own file, in this very interpreter
                 # -P: the folder that one works in must not hide the standard library's modules.

@@ -37,22 +37,27 @@ class Setting:
     plugins: Sequence[str]
 
 
-def write_call(folder: Path, setting: Setting, function: Callable[[Any], Any], argument: Any) -> None:
-    """Leave a call for a worker."""
+def pack(setting: Setting, function: Callable[[Any], Any], argument: Any) -> bytes:
+    """A call, with what it is to find in place."""
     # The call is a pickle within the pickle: it can be read only when the path is set and the plugins are imported.
-    values = {**vars(setting), "call": pickle.dumps((function, argument))}
-    write_bytes(folder / CALL, pickle.dumps(values))
+    return pickle.dumps({**vars(setting), "call": pickle.dumps((function, argument))})
+
+
+def call(packed: bytes) -> bytes:
+    """Make a packed call; the pickled value."""
+    values = pickle.loads(packed)  # noqa: S301 - whoever started this process wrote it
+    # Its own entries last: on another machine they may be the only ones there are.
+    sys.path[:], sys.argv[:] = dict.fromkeys([*values["path"], *sys.path]), values["argv"]
+    for module in values["plugins"]:
+        import_module(module)
+    function, argument = pickle.loads(values["call"])  # noqa: S301
+    return pickle.dumps(function(argument))
 
 
 def work(folder: Path) -> int:
     """Make the call, and leave what it returned or raised; the exit code of the process."""
     try:
-        values = pickle.loads((folder / CALL).read_bytes())  # noqa: S301 - whoever started this process wrote it
-        sys.path[:], sys.argv[:] = values["path"], values["argv"]
-        for module in values["plugins"]:
-            import_module(module)
-        function, argument = pickle.loads(values["call"])  # noqa: S301
-        value = pickle.dumps(function(argument))
+        value = call((folder / CALL).read_bytes())
     except BaseException as error:
         words = " ".join(str(error).split())
         write_text(folder / ERROR, f"{type(error).__name__}: {words}" if words else type(error).__name__)
@@ -72,6 +77,8 @@ def main() -> None:
     """Prepare the process, and work."""
     # Even where a shell in the background has had SIGINT ignored: that is how we are asked to come to an end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a worker of Ray blocks it, and hands that down
     if hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1, all_threads=True)  # says in the log where a worker hangs
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
