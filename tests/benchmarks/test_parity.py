@@ -89,7 +89,13 @@ def test_every_kind_of_bar_and_rule_is_drawn():
     assert {"AAPL", "i0"} <= {name for case in drawn for name in case.bars}
     assert {len(case.bars) for case in drawn} == {1, 2, 3}
     assert {case.config.scaling.name for case in drawn} == {"none", "rolling", "train"}
-    assert {case.config.action.name for case in drawn} == {"target_position", "buy_sell_hold", "target_weight", "target_units", "trade_units"}
+    assert {case.config.action.name for case in drawn} == {
+        "target_position",
+        "buy_sell_hold",
+        "target_weight",
+        "target_units",
+        "trade_units",
+    }
     assert {case.config.window_bars for case in drawn} >= {1, 3, 4, 5, 8, 32}
     assert {case.config.episode_bars for case in drawn} >= {None, 1, 7, 60}
     assert any(case.start is not None for case in drawn)

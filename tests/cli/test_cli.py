@@ -473,16 +473,24 @@ def test_a_digit_that_is_no_number_names_no_policy(here):
 def test_bench_oracle_shows_the_fraction_of_the_optimum(tmp_path, monkeypatch):
     seen = {}
 
-    def measured(settings, *, seeds, jobs, engine, watch):
-        seen.update(names=[name for name, _ in settings], seeds=list(seeds), jobs=jobs, engine=engine)
+    def measured(settings, *, seeds, jobs, engine, tuning, watch):
+        ((name, setting),) = settings
+        seen.update(name=name, gamma=setting.agent.gamma, seeds=list(seeds), jobs=jobs, engine=engine, tuning=tuning)
         curves = Curves("signal", *(np.zeros(1) for _ in range(3)), np.zeros((2, 3, 1)))
         return [Standing("quadratic_ppo", "quadratic", "ppo (mlp)", (0.99, 0.995), 0.663, 1_000_000, 21.4, curves)]
 
     monkeypatch.setattr(training, "measure_oracle", measured)
     arguments = "--seeds", "2", "--jobs", "2", "--engine", "cerebro", "--json", str(tmp_path / "oracle.json")
-    done = CliRunner().invoke(app, ["bench", "oracle", "quadratic_ppo", *arguments])
+    done = CliRunner().invoke(app, ["bench", "oracle", "quadratic_ppo", "agent.gamma=0.8", "--tuning", *arguments])
     assert done.exit_code == 0
-    assert seen == {"names": ["quadratic_ppo"], "seeds": [0, 1], "jobs": 2, "engine": "cerebro"}
+    assert seen == {
+        "name": "quadratic_ppo",
+        "gamma": 0.8,
+        "seeds": [0, 1],
+        "jobs": 2,
+        "engine": "cerebro",
+        "tuning": True,
+    }
     assert "0.992" in done.output
     assert "0.990 … 0.995" in done.output
     assert "0.6630" in done.output
@@ -495,6 +503,7 @@ def test_bench_oracle_shows_the_fraction_of_the_optimum(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (["quadratik_ppo"], "no setting 'quadratik_ppo'; did you mean 'quadratic_ppo'?"),
+        (["quadratic_ppo", "agent.gama=1"], "unknown key 'agent.gama'; did you mean 'agent.gamma'?"),
         (["--engine", "arrays"], "--engine must be vector or cerebro, or left out, was 'arrays'"),
         (["--tasks", "ritter", "--agents", "sac"], "no setting has tasks ritter and agents sac"),
     ],

@@ -19,8 +19,9 @@ from dltrader.evaluation.backtest import backtest
 from dltrader.evaluation.behaviour import Collapse
 from dltrader.files import sha256_of
 from dltrader.runs import Run
-from dltrader.workflows import train as workflow
-from dltrader.workflows.train import TRADING, Validation, collapse_on_all, train
+from dltrader.workflows import recorder
+from dltrader.workflows.recorder import TRADING, Validation, collapse_on_all
+from dltrader.workflows.train import train
 from market_bars import random_walk
 from small_runs import experiment
 
@@ -132,7 +133,7 @@ def test_a_policy_has_collapsed_where_it_did_on_every_market(ways, expected):
 def test_an_early_best_stays_the_best(tmp_path, monkeypatch):
     ways = [None, Collapse.BOUGHT, None, None]
     found = map(Validation, [0.1, 0.4, 0.2, 0.3], ways, [{"turnover": turnover} for turnover in (9.0, 1.0, 2.0, 3.0)])
-    monkeypatch.setattr(workflow, "validation", lambda *_, **__: next(found))
+    monkeypatch.setattr(recorder, "validation", lambda *_, **__: next(found))
     run = train(experiment({"train.total_timesteps": 512}), out=tmp_path / "run")
     assert run.manifest["best"] == {"steps": 256, "validation_growth": 0.4, "behaviour": "bought once and held"}
     best, second = run.policy("best").weights(), run.policy(256).weights()
@@ -221,7 +222,7 @@ def test_interrupted_during_the_last_validation_the_run_is_interrupted(tmp_path,
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "validation", interrupt)
+    monkeypatch.setattr(recorder, "validation", interrupt)
     run = train(experiment({"train.evaluate_every": 10_000}), out=tmp_path / "run")
     assert run.manifest["status"] == "interrupted"
     assert run.policy().name == "ppo (mlp)"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dltrader.config import parse_overrides
 from dltrader.errors import ConfigError
 
 app = typer.Typer(help="Measure speed and parity.", no_args_is_help=True)
@@ -118,11 +119,14 @@ def speed(
 
 @app.command(
     epilog="Examples:  dltrader bench oracle --seeds 10 --jobs 2 --out oracle.png   |   "
-    "dltrader bench oracle quadratic_ppo"
+    "dltrader bench oracle discrete8_ppo agent.gamma=0.95 --tuning"
 )
 def oracle(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[SETTING]…", help="Shipped settings; by default all of them.")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SETTING]… [KEY=VALUE]…", help="Shipped settings, by default all of them, and what to change."
+        ),
     ] = None,
     *,
     tasks: Annotated[str | None, typer.Option(help="Only these tasks, with commas between.")] = None,
@@ -138,6 +142,9 @@ def oracle(
             show_default="arrays, without prices",
         ),
     ] = None,
+    tuning: Annotated[
+        bool, typer.Option("--tuning", help="Score on other paths than those of the test, to choose settings by.")
+    ] = False,
     json: Annotated[Path | None, typer.Option("--json", help="Write the fractions and policies here.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Draw the policies here: a .png, .svg or .pdf.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
@@ -152,7 +159,10 @@ def oracle(
     from dltrader.plotting import plot_oracle, save_figure
     from dltrader.plotting.style import kind_of
 
-    chosen = chosen_settings(shipped_settings(), names or [], tasks=tasks, agents=agents, extractors=extractors)
+    names = [word for word in words or [] if "=" not in word]
+    chosen = chosen_settings(shipped_settings(), names, tasks=tasks, agents=agents, extractors=extractors)
+    if overrides := parse_overrides([word for word in words or [] if "=" in word]):
+        chosen = {name: setting.with_overrides(overrides) for name, setting in chosen.items()}
     through = engine_of(engine)
     if out is not None:
         kind_of(out)
@@ -163,7 +173,12 @@ def oracle(
     with Progress(console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("trainings", total=len(chosen) * seeds)
         found = measure_oracle(
-            chosen.items(), seeds=range(seeds), jobs=jobs, engine=through, watch=lambda *_: progress.advance(task)
+            chosen.items(),
+            seeds=range(seeds),
+            jobs=jobs,
+            engine=through,
+            tuning=tuning,
+            watch=lambda *_: progress.advance(task),
         )
     print_standings(found)
     if json is not None:

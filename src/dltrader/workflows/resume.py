@@ -13,7 +13,8 @@ from dltrader.envs.market import frames_of
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError, RunError
 from dltrader.runs import ExperimentConfig, Run
-from dltrader.workflows.train import Task, follow
+from dltrader.workflows.task import Task
+from dltrader.workflows.train import follow
 
 
 def resume(

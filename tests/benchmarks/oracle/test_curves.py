@@ -16,10 +16,11 @@ from dltrader.benchmarks.oracle.curves import (
     signals_of,
 )
 from dltrader.benchmarks.oracle.observation import OptimalPolicy
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.score import HISTORY, common_paths
 from dltrader.benchmarks.oracle.signals import SIGNAL
 from dltrader.benchmarks.oracle.solver import solve
-from dltrader.benchmarks.oracle.tasks import Discrete, Hidden, LinearCapped, LinearRisk, Quadratic, Ritter
+from dltrader.benchmarks.oracle.tasks import Discrete, Hidden, LinearCapped, LinearRisk, Quadratic
 
 SEEN = [Discrete(psi=1.0), Discrete(psi=4.0), LinearCapped(), LinearRisk(), Quadratic(), Ritter()]
 CELL = {task.name: signals_of(task)[1] - signals_of(task)[0] for task in (Hidden(), Discrete())}

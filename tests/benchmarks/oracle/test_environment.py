@@ -7,8 +7,9 @@ from gymnasium.vector import AutoresetMode
 
 from dltrader.benchmarks.oracle.environment import OracleVectorEnv
 from dltrader.benchmarks.oracle.observation import OptimalPolicy
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.solver import solve
-from dltrader.benchmarks.oracle.tasks import TASKS, Discrete, Hidden, LinearCapped, Quadratic, Ritter
+from dltrader.benchmarks.oracle.tasks import TASKS, Discrete, Hidden, LinearCapped, Quadratic
 from dltrader.errors import ActionError, ConfigError, EnvironmentStateError
 
 EVERY = [TASKS[name]() for name in TASKS]

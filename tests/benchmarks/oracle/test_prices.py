@@ -5,9 +5,10 @@ import pytest
 
 from dltrader.benchmarks.oracle.observation import OptimalPolicy
 from dltrader.benchmarks.oracle.prices import bars_of, env_config, play_priced
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.score import common_paths, play, score
 from dltrader.benchmarks.oracle.solver import solve
-from dltrader.benchmarks.oracle.tasks import TASKS, Discrete, Hidden, LinearRisk, Quadratic, Ritter, before
+from dltrader.benchmarks.oracle.tasks import TASKS, Discrete, Hidden, LinearRisk, Quadratic, before
 from dltrader.errors import ConfigError
 
 EVERY = [TASKS[name]() for name in TASKS] + [LinearRisk(band=True), Discrete(psi=4, band=True)]

@@ -15,9 +15,10 @@ import pytest
 from dltrader.benchmarks.oracle import tabular
 from dltrader.benchmarks.oracle.bands import band_of
 from dltrader.benchmarks.oracle.dynamic import Grid, best_moves, relative_values
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.signals import SIGNAL
 from dltrader.benchmarks.oracle.solver import follow, solve
-from dltrader.benchmarks.oracle.tasks import Discrete, Hidden, LinearCapped, LinearRisk, Quadratic, Ritter
+from dltrader.benchmarks.oracle.tasks import Discrete, Hidden, LinearCapped, LinearRisk, Quadratic
 
 FINER_MOVES_BY = 1e-5
 

@@ -6,18 +6,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.signals import SIGNAL
 from dltrader.benchmarks.oracle.solver import SOLVERS, solve
-from dltrader.benchmarks.oracle.tasks import (
-    TASKS,
-    Discrete,
-    Hidden,
-    LinearCapped,
-    LinearRisk,
-    Quadratic,
-    Ritter,
-    before,
-)
+from dltrader.benchmarks.oracle.tasks import TASKS, Discrete, Hidden, LinearCapped, LinearRisk, Quadratic, before
 from dltrader.errors import ConfigError, UnknownNameError
 
 EVERY = [TASKS[name]() for name in TASKS]

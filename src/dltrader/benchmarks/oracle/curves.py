@@ -17,10 +17,11 @@ import numpy as np
 
 from dltrader.agents.policy import Policy
 from dltrader.benchmarks.oracle.observation import observe, windows_of
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.score import common_paths
 from dltrader.benchmarks.oracle.signals import SIGNAL, Array
 from dltrader.benchmarks.oracle.solver import solve
-from dltrader.benchmarks.oracle.tasks import Ritter, Task
+from dltrader.benchmarks.oracle.tasks import Task
 
 POINTS, REACH = 121, 2.5
 """Signals at which positions are asked for, over so many standard deviations either way: 99 of 100 lie within."""

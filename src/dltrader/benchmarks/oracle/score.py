@@ -26,6 +26,7 @@ STEPS = 1_000
 HISTORY = 256
 """Columns before the first step, from which the optimum estimates a hidden signal: older ones say next to nothing."""
 TEST_SEED = 20_200_327
+TUNING_SEED = 7
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from dltrader.benchmarks.oracle import quadratic, tabular
 from dltrader.benchmarks.oracle.bands import band_of
 from dltrader.benchmarks.oracle.dynamic import Grid, relative_values
 from dltrader.benchmarks.oracle.kalman import Filter
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.signals import AR1, SIGNAL, Array, Paths
-from dltrader.benchmarks.oracle.tasks import Discrete, Hidden, LinearCapped, LinearRisk, Quadratic, Ritter, Task
+from dltrader.benchmarks.oracle.tasks import Discrete, Hidden, LinearCapped, LinearRisk, Quadratic, Task
 
 
 class PositionRule(Protocol):

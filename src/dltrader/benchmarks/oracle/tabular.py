@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
+from dltrader.benchmarks.oracle.ritter import Ritter
 from dltrader.benchmarks.oracle.signals import Array
-from dltrader.benchmarks.oracle.tasks import Ritter
 
 _normal_cdf = np.frompyfunc(lambda z: 0.5 * math.erfc(-z / math.sqrt(2.0)), 1, 1)
 

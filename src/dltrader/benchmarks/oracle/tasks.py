@@ -2,8 +2,7 @@
 
 Every reward is a formula on arrays of any shape: one step of many lanes, or whole paths.
 
-Sources: Chaouki et al. 2020, arXiv 2003.06497 (`linear_risk`, `linear_capped`, `quadratic`); Ritter 2017, "Machine
-learning for trading", SSRN 3015609 (`ritter`).
+Source: Chaouki et al. 2020, arXiv 2003.06497 (`linear_risk`, `linear_capped`, `quadratic`).
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from dltrader.benchmarks.oracle.signals import AR1, SIGNAL, Array, Paths
+from dltrader.benchmarks.oracle.signals import SIGNAL, Array, Paths
 from dltrader.config import NamedConfig
 from dltrader.envs.actions import ActionScheme
 from dltrader.envs.contract import Costs
-from dltrader.envs.units import TargetUnits, TradeUnits
+from dltrader.envs.units import TargetUnits
 from dltrader.errors import ConfigError
 from dltrader.registry import Registry
 
@@ -39,8 +38,21 @@ class Task(NamedConfig, ABC):
         default=False, description="Whether an action is a band of positions that are left alone, rather than one"
     )
 
+    choices: int | None = Field(
+        None,
+        ge=2,
+        le=101,
+        description="Positions, evenly spaced, that actions choose among where any may be taken; null: a number",
+    )
+
     levels: ClassVar[tuple[float, ...] | None] = (-1.0, 0.0, 1.0)
     """The positions that may be taken; None: any position up to the bound."""
+
+    @model_validator(mode="after")
+    def _chooses_once(self) -> Self:
+        if self.choices is not None and self.levels is not None:
+            raise ConfigError(f"the positions of {self.label} are {list(self.levels)}; leave out choices")
+        return self
 
     @property
     def label(self) -> str:
@@ -114,7 +126,14 @@ class Task(NamedConfig, ABC):
     @property
     def actions(self) -> ActionScheme:
         """How actions name positions."""
-        return TargetUnits(levels=self.levels, largest=self.largest, band=self.band)
+        return TargetUnits(levels=self.action_levels, largest=self.largest, band=self.band)
+
+    @property
+    def action_levels(self) -> tuple[float, ...] | None:
+        """The positions that actions choose among; None: any."""
+        if self.choices is None:
+            return self.levels
+        return tuple(map(float, np.linspace(-self.largest, self.largest, self.choices)))
 
     @property
     def action_space(self) -> Any:
@@ -131,14 +150,15 @@ class Task(NamedConfig, ABC):
         return np.asarray(self.actions.targets(parts, [held], allow_short=True, leverage=1.0)[0])
 
     def action_of(self, position: Array, held: Array) -> Array:
-        """The actions that ask for positions (lanes,); the inverse of `position_of`."""
+        """The actions that ask for positions (lanes,), or for the nearest; the inverse of `position_of`."""
         del held  # it counts where actions are trades
-        if self.levels is None:
+        levels = self.action_levels
+        if levels is None:
             middle = np.clip(position / self.largest, -1.0, 1.0)[:, None]
             return np.hstack([middle, np.full_like(middle, -1.0)]) if self.band else middle
-        level = np.searchsorted(self.levels, position)
+        level = np.abs(np.asarray(levels) - np.asarray(position)[:, None]).argmin(axis=1)
         # Of the bands those of one level stand first among the bands from that level up: after n + (n - 1) + … others.
-        return level * len(self.levels) - level * (level - 1) // 2 if self.band else level
+        return np.asarray(level * len(levels) - level * (level - 1) // 2 if self.band else level)
 
 
 class LinearRisk(Task):
@@ -257,87 +277,6 @@ class Hidden(Task):
         return Paths(shown=returns, signal=signal[:, history:], paid=returns[:, history:])
 
 
-class Ritter(Task):
-    """Ritter's tabular task: a price that reverts to 50, traded in lots at spread and impact, for mean-variance reward.
-
-    ln(price / 50) is an AR(1), y' = (1 - ln2 / 5) y + 0.1 ε, and the price lies on the ticks 0.1 … 100. Action 0 … 10
-    trades -500 … 500 units in hundreds; a position stays within ±1000. What is shown is ln(price / 50).
-
-    Source: Ritter 2017, "Machine learning for trading", SSRN 3015609.
-    """
-
-    name: Literal["ritter"] = "ritter"
-    kappa: float = Field(1e-4, gt=0, le=1, description="Aversion to variance, per money unit, in (0, 1]")
-    discount: float = Field(0.999, ge=0, lt=1, description="Worth of a reward one step later, in [0, 1)")
-
-    levels: ClassVar[tuple[float, ...] | None] = tuple(100.0 * lots for lots in range(-10, 11))
-    trades: ClassVar[tuple[float, ...]] = tuple(100.0 * lots for lots in range(-5, 6))
-    signal: ClassVar[AR1] = AR1(persistence=1.0 - math.log(2.0) / 5.0, shock=0.1)
-    price: ClassVar[float] = 50.0
-    tick: ClassVar[float] = 0.1
-    ticks: ClassVar[int] = 1000
-    lot: ClassVar[float] = 100.0
-    steps_per_year: ClassVar[int] = 260
-
-    @property
-    def largest(self) -> float:
-        """A thousand units."""
-        return 1000.0
-
-    @property
-    def actions(self) -> ActionScheme:
-        """Trades, which lead no further than the largest position."""
-        return TradeUnits(trades=self.trades, largest=self.largest)
-
-    @model_validator(mode="after")
-    def _without_bands(self) -> Self:
-        if self.band:
-            raise ConfigError("the actions of ritter are trades, which know no bands; leave out band: true")
-        return self
-
-    def action_of(self, position: Array, held: Array) -> Array:
-        """The trade that leads to a position."""
-        return np.searchsorted(self.trades, position - held)
-
-    def price_at(self, shown: Array) -> Array:
-        """The price itself."""
-        return np.asarray(self.price * np.exp(shown))
-
-    def ticks_of(self, log_price: Any) -> Array:
-        """The number of the tick, 0 … 999, on which ln(price / 50) lies."""
-        nearest = np.rint(self.price * np.exp(log_price) / self.tick).astype(np.int64)
-        return np.asarray(np.clip(nearest, 1, self.ticks) - 1)
-
-    @property
-    def costs(self) -> Costs:
-        """0.1 abs(Δn) + 0.1 Δn² / 100: half a spread of a tick either way, and impact."""
-        return costs_of(per_unit=self.tick, impact=self.tick / self.lot)
-
-    def worth(self, money: Any, position: Any) -> Any:
-        """Δv - (kappa / 2) Δv²."""
-        del position
-        return money - 0.5 * self.kappa * money**2
-
-    def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
-        """What a unit is paid is the change of the price on its ticks."""
-        log_price = self.signal.sample(generator, n_paths, history + steps)
-        prices = self.tick * (self.ticks_of(log_price) + 1.0)
-        now = prices[:, history - 1 : -1]
-        expected = self.price * np.exp(
-            self.signal.persistence * log_price[:, history - 1 : -1] + 0.5 * self.signal.shock**2
-        )
-        return Paths(shown=np.log(prices / self.price), signal=expected - now, paid=prices[:, history:] - now)
-
-    def performance(self, paths: Paths, positions: Array, money: Array | None = None) -> Array:
-        """The Sharpe ratio of the money gained, annualised by √260: (n_paths,); 0 where nothing changed.
-
-        Unlike `evaluation.metrics.sharpe`, which calls that undefined: a policy that does nothing scores nothing.
-        """
-        gained = self.money(paths.paid, before(positions), positions) if money is None else money
-        spread = np.where(np.ptp(gained, axis=1) == 0.0, math.inf, gained.std(axis=1, ddof=1))
-        return np.asarray(math.sqrt(self.steps_per_year) * gained.mean(axis=1) / spread)
-
-
 def costs_of(*, per_unit: float = 0.0, impact: float = 0.0) -> Costs:
     """Money per unit and per squared unit, and nothing beside."""
     return Costs(commission=0.0, slippage=0.0, per_unit=per_unit, impact=impact)
@@ -356,6 +295,6 @@ TASKS: Registry[type[Task]] = Registry(
         "quadratic": f"{__name__}:Quadratic",
         "discrete": f"{__name__}:Discrete",
         "hidden": f"{__name__}:Hidden",
-        "ritter": f"{__name__}:Ritter",
+        "ritter": "dltrader.benchmarks.oracle.ritter:Ritter",
     },
 )

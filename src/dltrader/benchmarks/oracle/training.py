@@ -19,7 +19,14 @@ from dltrader.agents.vector import VectorLanes
 from dltrader.benchmarks.oracle.curves import Curves, curves_of, learned_curve
 from dltrader.benchmarks.oracle.environment import OracleVectorEnv
 from dltrader.benchmarks.oracle.prices import Engine
-from dltrader.benchmarks.oracle.score import bootstrap_interval, interquartile_mean, score
+from dltrader.benchmarks.oracle.score import (
+    TEST_SEED,
+    TUNING_SEED,
+    bootstrap_interval,
+    common_paths,
+    interquartile_mean,
+    score,
+)
 from dltrader.benchmarks.oracle.signals import Array
 from dltrader.benchmarks.oracle.tasks import TASKS, Task
 from dltrader.config import Config, named, read_yaml
@@ -119,12 +126,13 @@ def train_on(setting: Setting, seed: int) -> Any:
     return learn(setting.agent, lanes, total_timesteps=setting.total_timesteps, seed=seed)
 
 
-def trained(setting: Setting, seed: int, engine: Engine | None = None) -> Trained:
-    """Train with one seed, and score the last policy on the common test paths, played through `engine`."""
+def trained(setting: Setting, seed: int, engine: Engine | None = None, *, tuning: bool = False) -> Trained:
+    """Train with one seed, and score the last policy on the common test paths, or those to tune on."""
     started = time.perf_counter()
     network = train_on(setting, seed)
+    paths = common_paths(setting.task, seed=TUNING_SEED if tuning else TEST_SEED)
     with torch_threads():
-        found = score(network, setting.task, window_bars=setting.window_bars, engine=engine)
+        found = score(network, setting.task, window_bars=setting.window_bars, paths=paths, engine=engine)
         seconds = time.perf_counter() - started
         curve = learned_curve(network, setting.task, window_bars=setting.window_bars)
     return Trained(found.fraction, float(found.optimum.mean()), seconds, curve)
@@ -136,6 +144,7 @@ def measure_oracle(
     seeds: Sequence[int],
     jobs: int = 1,
     engine: Engine | None = None,
+    tuning: bool = False,
     watch: Callable[[str, int, float], Any] = lambda *_: None,
 ) -> list[Standing]:
     """Train every setting with every seed, and score the last policies.
@@ -145,13 +154,18 @@ def measure_oracle(
         seeds: Of weights, actions and paths of training; the test paths are common to all.
         jobs: Processes; what comes out does not depend on how many.
         engine: What the last policies are scored in, as `score` says; all give the same.
+        tuning: Whether to score on other paths than those of the test, for settings are not to be chosen by these.
         watch: Called with each setting's name, seed and fraction of the optimum.
     """
     chosen = dict(settings)
     found: dict[tuple[str, int], Trained] = {}
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has used torch may hang
     with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-        waiting = {pool.submit(trained, chosen[name], seed, engine): (name, seed) for name in chosen for seed in seeds}
+        waiting = {
+            pool.submit(trained, chosen[name], seed, engine, tuning=tuning): (name, seed)
+            for name in chosen
+            for seed in seeds
+        }
         for done in as_completed(waiting):
             name, seed = waiting[done]
             found[name, seed] = done.result()
