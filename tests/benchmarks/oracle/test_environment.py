@@ -167,3 +167,18 @@ def test_the_optimal_policy_earns_its_value_in_the_environment(task):
         rewards.append(reward)
     earned = np.mean(rewards, axis=0)
     assert abs(earned.mean() - solution.value) < 2.5 * earned.std(ddof=1) / 16.0
+
+
+def test_costs_rise_over_the_cheap_steps_to_the_tasks():
+    task = Discrete(psi=4)
+    cheap = OracleVectorEnv(task, 2, window_bars=1, episode_steps=50, cheap_steps=40)
+    plain = OracleVectorEnv(task, 2, window_bars=1, episode_steps=50)
+    cheap.reset(seed=1)
+    plain.reset(seed=1)
+    spared = []
+    for step in range(25):
+        actions = np.full(2, 2 * (step % 2))  # long and short in turn: two units moved, but for the first
+        spared.append(cheap.step(actions)[1] - plain.step(actions)[1])
+    moved = np.array([1.0] + [2.0] * 24)
+    share = np.minimum(np.arange(25) * 2 / 40, 1.0)
+    np.testing.assert_allclose(spared, np.column_stack([4.0 * moved * (1.0 - share)] * 2), atol=1e-12)

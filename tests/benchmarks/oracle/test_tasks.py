@@ -128,3 +128,32 @@ def test_ignoring_costs_ruins_linear_risk():
     exact = SIGNAL.sd**2 / 1.2 - 4.0 / 0.6 * SIGNAL.sd * math.sqrt(0.2) * math.sqrt(2.0 / math.pi)
     assert earned == pytest.approx(exact, rel=0.02)
     assert exact / solve(task).value == pytest.approx(-6.34, abs=0.01)
+
+
+def test_actions_may_choose_among_evenly_spaced_positions():
+    task = LinearCapped(choices=5)
+    assert task.action_levels == (-2.0, -1.0, 0.0, 1.0, 2.0)
+    assert task.action_space == spaces.Discrete(5)
+    held = np.zeros(3)
+    assert task.position_of(np.array([0, 3, 4]), held).tolist() == [-2.0, 1.0, 2.0]
+    assert task.action_of(np.array([-1.9, 0.4, 1.6]), held).tolist() == [0, 2, 4]  # the nearest
+    assert solve(task).value == solve(LinearCapped()).value
+    with pytest.raises(ConfigError, match=r"the positions of discrete\(1\) are \[-1.0, 0.0, 1.0\]; leave out choices"):
+        Discrete(choices=3)
+
+
+@pytest.mark.parametrize("task", [Discrete(band=True), Quadratic(band=True), LinearCapped(band=True, choices=3)])
+def test_a_band_of_one_position_asks_for_it(task):
+    held = np.array([1.0, -1.0, 0.0, 1.0])
+    position = np.array([-1.0, 0.0, 1.0, 1.0]) * (2.0 if task.choices else 1.0)
+    np.testing.assert_array_equal(task.position_of(task.action_of(position, held), held), position)
+
+
+def test_ritters_trades_know_no_bands():
+    with pytest.raises(ConfigError, match="the actions of ritter are trades, which know no bands"):
+        Ritter(band=True)
+
+
+def test_a_share_of_the_costs_can_be_charged():
+    assert LinearRisk().rewards(0.5, -1.0, 2.0, costs=0.25) == pytest.approx(0.5 * 2.0 - 0.3 * 4.0 - 3.0)
+    assert Quadratic().rewards(0.5, -1.0, 2.0, costs=0.0) == pytest.approx(0.5 * 2.0 - 0.3 * 4.0)
