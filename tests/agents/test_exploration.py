@@ -36,6 +36,11 @@ def test_without_an_end_it_is_learned():
     assert found == pytest.approx([0.4] * 4, rel=0.1)
 
 
+def test_it_does_not_rise():
+    with pytest.raises(ConfigError, match=r"final_deviation must not be above initial_deviation 0\.4, was 0\.5"):
+        agent_of(initial_deviation=0.4, final_deviation=0.5)
+
+
 def test_choices_have_no_deviation():
     with pytest.raises(ConfigError, match=r"agent.final_deviation is 0.1, and env.action gives Discrete\(3\)"):
         untrained(agent={"name": "ppo", "final_deviation": 0.1})

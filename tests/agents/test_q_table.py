@@ -58,6 +58,10 @@ def test_engines_cut_the_same_bins(tmp_path):
             ),
         ),
         (
+            {"agent.bins": 1000, "env.features": ["rsi", "gap", "macd", "atr", "log_return", "body"]},
+            "agent q_table would have 9,000,000,000,000,000,000,000 values: 1000 x 1000 x 1000 x 1000 x 1000 x 1000 x ",
+        ),
+        (
             {"agent.bins": 300},
             "agent.bins: the feature log_return_1 cannot be cut into 300 bins of equal number, for it has 206 diff",
         ),

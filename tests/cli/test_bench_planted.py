@@ -67,6 +67,13 @@ def test_planted_shows_growths_and_share(planted, tmp_path):
     assert (kept[0]["share"], kept[0]["reached"]) == (pytest.approx(0.85), [1.5, 3.6])
 
 
+def test_one_seed_has_no_interval(monkeypatch):
+    alone = Recovery("sample:IBM", 0.2, "ppo (mlp)", (0.19,), (2.0,), (1.5,), (0.1,), 50_000, 7.4)
+    monkeypatch.setattr(recovery, "measure_planted", lambda *_, **__: [alone])
+    row = next(line for line in invoke("planted", "--seeds", "1") if line.startswith("│"))
+    assert [cell.strip() for cell in row.split("│")[-3:-1]] == ["0.75", "\N{EN DASH}"]
+
+
 def test_planted_has_defaults(planted):
     invoke("planted")
     assert (planted["markets"], planted["strengths"], planted["seeds"]) == (
@@ -110,6 +117,9 @@ def test_placebo_fails_where_too_many_seem_to_grow(dosed):
         (["planted", "ppo_mlp", "ppo_lstm"], ConfigError, "one experiment is measured at a time, found ppo_mlp, ppo_l"),
         (["planted", "train.total_timestep=1"], ConfigError, "unknown key 'train.total_timestep'"),
         (["planted", "env.costs.impact=1e-5"], ConfigError, "costs in proportion to the value traded"),
+        (["planted", "env.action=target_units"], ConfigError, "chooses among exposures, found env.action target_units"),
+        (["planted", "data.bars=sample:IBM"], ConfigError, "data.bars has no effect here, .* name the market with --b"),
+        (["placebo", "data.bars=sample:IBM"], ConfigError, "data.bars has no effect here, .* name the market with --b"),
         (["planted", "--json", "nowhere/a.json"], ConfigError, r"cannot write nowhere/a\.json"),
         (["placebo", "--bars", "sample:APPL"], UnknownNameError, "unknown sample symbol 'APPL'; did you mean 'AAPL'"),
         (["placebo", "--bars", "sample:Z*"], SourceError, "nothing matches"),

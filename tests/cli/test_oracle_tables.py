@@ -77,6 +77,13 @@ def test_the_table_fits_80_columns(capsys, monkeypatch):
     assert lines[-1] == "optimum: reward per step of the optimal policy; of ritter its Sharpe ratio"
 
 
+def test_one_seed_has_no_interval_and_paths_for_tuning_are_named(capsys):
+    print_standings([Standing("a", "ritter", "q_table", (0.9,), 3.8, 400_000, 7.0, NO_CURVES)], tuning=True)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[4].split() == ["ritter", "q_table", "0.9000", "\N{EN DASH}", "3.8000", "400k", "7"]
+    assert lines[-1].startswith("scored on the paths of --tuning")
+
+
 def test_the_picture_can_be_drawn_again_from_the_json(tmp_path, monkeypatch):
     task = Discrete(psi=4.0)
     curves = curves_of(task, [learned_curve(OptimalPolicy(solve(task)), task, window_bars=1)])
@@ -87,6 +94,7 @@ def test_the_picture_can_be_drawn_again_from_the_json(tmp_path, monkeypatch):
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert imread(files[1]).shape[1] == 1200
+    assert json.loads(files[0].read_text())["paths"] == "test"
     assert to_png(plot_oracle(json.loads(files[0].read_text()))) == files[1].read_bytes()
 
 

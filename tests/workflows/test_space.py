@@ -88,3 +88,10 @@ def test_a_key_that_is_none_of_the_configuration_is_refused(space, message):
 def test_what_would_make_scores_incomparable_cannot_be_searched(key):
     with pytest.raises(ConfigError, match=f"^{key} cannot be searched: "):
         Space.load({key: {"low": 1, "high": 2}}).require(base())
+
+
+def test_nor_within_a_wider_key():
+    costs = [{"costs": {"commission": 0.0}}, {"window_bars": 8}]
+    with pytest.raises(ConfigError, match=r"^env\.costs cannot be searched: .*; leave it out of env$"):
+        Space.load({"env": {"choices": costs}}).require(base())
+    Space.load({"env": {"choices": [{"window_bars": 8}, {"window_bars": 16}]}}).require(base())

@@ -6,10 +6,10 @@ Source: Schulman, Wolski, Dhariwal, Radford and Klimov 2017, arXiv 1707.06347.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from gymnasium import spaces
-from pydantic import Field
+from pydantic import Field, model_validator
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentMultiInputActorCriticPolicy
 from stable_baselines3 import PPO
@@ -52,6 +52,15 @@ class PPOConfig(LearnerConfig):
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = PPO
     policy_class: ClassVar[type[BasePolicy]] = MultiInputActorCriticPolicy
+
+    @model_validator(mode="after")
+    def _falling(self) -> Self:
+        if self.final_deviation is not None and self.final_deviation > self.initial_deviation:
+            raise ConfigError(
+                f"final_deviation must not be above initial_deviation {self.initial_deviation:g}, was "
+                f"{self.final_deviation:g}"
+            )
+        return self
 
     def require(self, n_envs: int) -> None:
         """Whole batches: the bars of an update are a multiple of a gradient step's."""

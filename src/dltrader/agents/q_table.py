@@ -9,6 +9,7 @@ Sources: as in `dltrader.agents.q_table_update`; for the states, Ritter 2017, "M
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -143,9 +144,10 @@ class QTableConfig(AgentConfig):
         columns = (market.window if isinstance(market, BarSpace) else market).shape[-1]
         bins = self._bins_of(columns if self.features is None else len(self.features))
         states, n_choices = States(bins, self.levels), int(action_space.n)
-        if len(states) * n_choices > LARGEST:
+        n_values = math.prod(bins) * len(self.levels) * n_choices  # may be more than `len` can say
+        if n_values > LARGEST:
             raise ConfigError(
-                f"agent q_table would have {len(states) * n_choices:,} values: {' x '.join(map(str, bins))} bins x "
+                f"agent q_table would have {n_values:,} values: {' x '.join(map(str, bins))} bins x "
                 f"{len(self.levels)} positions x {n_choices} choices, and {LARGEST:,} are allowed; name a few of "
                 "env.features in agent.features, or lower agent.bins"
             )

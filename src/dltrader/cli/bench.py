@@ -13,7 +13,7 @@ import typer
 from dltrader.config import parse_overrides
 from dltrader.errors import ConfigError
 
-app = typer.Typer(help="Measure speed and parity.", no_args_is_help=True)
+app = typer.Typer(help="Measure speed, parity and what agents learn.", no_args_is_help=True)
 
 
 @app.command(epilog="Example:  dltrader bench env --repeats 9")
@@ -180,10 +180,11 @@ def oracle(
             tuning=tuning,
             watch=lambda *_: progress.advance(task),
         )
-    print_standings(found)
+    print_standings(found, tuning=tuning)
     if json is not None:
         with writing(json):
-            write_json(json, {"standings": [standing.to_mapping() for standing in found]})
+            paths = "tuning" if tuning else "test"
+            write_json(json, {"paths": paths, "standings": [standing.to_mapping() for standing in found]})
     if out is not None:
         with writing(out):
             save_figure(plot_oracle(found), out)

@@ -137,6 +137,8 @@ def _experiment(kind: Literal["planted", "placebo"], words: Sequence[str]) -> Ex
     if len(names) > 1:
         raise ConfigError(f"one experiment is measured at a time, found {', '.join(names)}; write values as key=value")
     overrides = parse_overrides([word for word in words if "=" in word])
+    if "data.bars" in overrides:
+        raise ConfigError("data.bars has no effect here, because bars are made; name the market with --bars")
     return experiment_of(kind, names[0] if names else "ppo", overrides)
 
 

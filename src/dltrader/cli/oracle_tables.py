@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dltrader.benchmarks.oracle.prices import Engine
     from dltrader.benchmarks.oracle.training import Setting, Standing
 
+DASH = "\N{EN DASH}"
+
 
 def chosen_settings(
     shipped: Mapping[str, Setting],
@@ -59,8 +61,13 @@ def engine_of(name: str | None) -> Engine | None:
     return cast("Engine | None", name)
 
 
-def print_standings(standings: Sequence[Standing]) -> None:
-    """Task by agent: the fraction of the optimum, its interval, the optimum itself, steps and seconds of a training."""
+def print_standings(standings: Sequence[Standing], *, tuning: bool = False) -> None:
+    """Task by agent: the fraction of the optimum, its interval, the optimum itself, steps and seconds of a training.
+
+    Args:
+        standings: What was measured.
+        tuning: Whether on the paths that settings are chosen by, which is said below.
+    """
     seeds = plural(max(len(standing.fractions) for standing in standings), "seed")
     table = Table(
         title=f"fraction of the optimum, interquartile mean over {seeds}",
@@ -78,7 +85,7 @@ def print_standings(standings: Sequence[Standing]) -> None:
             standing.task,
             standing.agent,
             f"{standing.fraction:.4f}",
-            f"{low:.3f} … {high:.3f}",
+            f"{low:.3f} … {high:.3f}" if len(standing.fractions) > 1 else DASH,  # one seed says nothing of others
             f"{standing.optimum:.4f}",
             brief(standing.steps).replace(".0", ""),
             f"{standing.seconds:.0f}",
@@ -86,6 +93,8 @@ def print_standings(standings: Sequence[Standing]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print("optimum: reward per step of the optimal policy; of ritter its Sharpe ratio")
+    if tuning:
+        console.print("scored on the paths of --tuning: choose by these numbers, report those without")
 
 
 def _parts(setting: Setting) -> dict[str, str]:

@@ -34,7 +34,7 @@ def print_recoveries(recoveries: Sequence[Recovery]) -> None:
             f"{fmean(recovery.reached):+.2f}",
             f"{fmean(recovery.held):+.2f}",
             DASH if math.isnan(recovery.share) else f"{recovery.share:.2f}",
-            DASH if math.isnan(low) else f"{low:.2f} … {high:.2f}",
+            DASH if math.isnan(low) or len(recovery.reached) < 2 else f"{low:.2f} … {high:.2f}",
         )
     console = Console()
     console.print(table)

@@ -30,7 +30,7 @@ def make_cerebro(config: EnvConfig, **options: Any) -> bt.Cerebro:
 
 
 def configure_broker(broker: bt.brokers.BackBroker, config: EnvConfig) -> None:
-    """Give a broker the configuration's cash, commission, leverage and slippage."""
+    """Give a broker the configuration's cash, fees, leverage and slippage; impact takes an `ImpactBroker`."""
     broker.setcash(config.cash)
     commission, per_unit = config.costs.commission, config.costs.per_unit
     if per_unit > 0.0:

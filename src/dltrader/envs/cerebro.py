@@ -32,8 +32,9 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
     The reward covers the time from the close of t to the close of t+1.
 
     ## Action Space
-    As the action scheme says: `target_position` and `buy_sell_hold` Discrete, MultiDiscrete with several instruments;
-    `target_weight` a Box in [-1, 1] with one weight an instrument.
+    As the action scheme says: `target_position`, `buy_sell_hold`, `trade_units` and `target_units` with levels
+    Discrete, MultiDiscrete with several instruments; `target_weight` and `target_units` without levels a Box in [-1, 1]
+    with one number an instrument, or with two, middle and width, for a band.
 
     ## Observation Space
     A Dict:

@@ -140,6 +140,9 @@ class Space:
             if fixed is not None:
                 raise ConfigError(f"{key} cannot be searched: {FIXED[fixed]}")
             for value in dimension.probes:
+                within = next((one for one in FIXED if one.startswith(f"{key}.") and _holds(value, one, key)), None)
+                if within is not None:
+                    raise ConfigError(f"{within} cannot be searched: {FIXED[within]}; leave it out of {key}")
                 try:
                     experiment.with_overrides({key: value})
                 except ConfigError as error:
@@ -149,6 +152,15 @@ class Space:
         """What was drawn as overrides of the configuration: first the wider keys, then those within them."""
         keys = sorted(self.dimensions, key=lambda key: key.count("."))
         return {key: self.dimensions[key].value_of(drawn[key]) for key in keys}
+
+
+def _holds(value: Any, path: str, key: str) -> bool:
+    """Whether a value of a key sets something at a dotted path below that key."""
+    for part in path.removeprefix(f"{key}.").split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
 
 
 def _dimension(key: str, value: Any) -> Range | Choices:

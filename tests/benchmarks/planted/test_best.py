@@ -90,3 +90,8 @@ def test_where_any_exposure_may_be_held_it_has_many():
 def test_costs_of_another_kind_are_refused(made):
     with pytest.raises(ConfigError, match=r"costs\.per_unit 0\.01 and env\.costs\.impact 0; set both to 0"):
         BestPolicy(made, EnvConfig(costs=Costs(per_unit=0.01)))
+
+
+def test_so_are_actions_that_are_units(made):
+    with pytest.raises(ConfigError, match="action trade_units, which counts in units; take target_pos"):
+        BestPolicy(made, EnvConfig.from_mapping({"action": "trade_units"}))

@@ -37,7 +37,7 @@ class BestPolicy:
         gain: The log growth per step that it has in the long run.
 
     Raises:
-        ConfigError: There are costs of another kind.
+        ConfigError: There are costs of another kind, or actions are units, which are no exposures.
     """
 
     name = "best"
@@ -48,6 +48,11 @@ class BestPolicy:
             raise ConfigError(
                 f"the best policy knows costs in proportion to the value traded, found env.costs.per_unit "
                 f"{costs.per_unit:g} and env.costs.impact {costs.impact:g}; set both to 0"
+            )
+        if config.action.in_units:
+            raise ConfigError(
+                f"the best policy chooses among exposures, found env.action {config.action.name}, which counts in "
+                "units; take target_position, buy_sell_hold or target_weight"
             )
         self._planted = planted
         self._levels = levels_of(config)
