@@ -62,6 +62,13 @@ def test_it_holds_two_files_and_equal_policies_have_equal_bytes(tmp_path):
     assert sha256_of(other / WEIGHTS) != sha256_of(first / WEIGHTS)
 
 
+def test_others_may_read_it(saved):
+    assert {file.name: oct(file.stat().st_mode)[-3:] for file in saved.iterdir()} == {
+        DESCRIPTION: "644",
+        WEIGHTS: "644",
+    }
+
+
 def test_fitted_scaling_is_kept_to_the_bit(saved):
     moments = load_policy(saved).pipeline.moments
     assert moments == untrained().pipeline.moments

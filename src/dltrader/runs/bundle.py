@@ -47,6 +47,7 @@ def save_policy(policy: TrainedPolicy, folder: str | Path) -> Path:
     }
     with new_folder(folder) as filling:
         save_file({name: tensor.contiguous() for name, tensor in policy.weights().items()}, filling / WEIGHTS)
+        (filling / WEIGHTS).chmod(0o644)  # safetensors makes it private, a result is not
         description["weights_sha256"] = sha256_of(filling / WEIGHTS)
         description["checksum"] = checksum_of(description)
         write_json(filling / DESCRIPTION, description)
