@@ -22,7 +22,24 @@ from dltrader.agents.learning import Rollout
 from dltrader.workflows.jobs import Job, Outcome
 
 
-class TrainingProgress:
+class _Line:
+    """A progress line that is shown as long as a `with` block runs."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        """Start showing."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the last state on the screen."""
+        self._progress.stop()
+
+
+class TrainingProgress(_Line):
     """Shows how a training goes while the `with` block runs: bars done, their speed, mean episode growth, time left.
 
     Args:
@@ -44,17 +61,6 @@ class TrainingProgress:
         )
         self._task = self._progress.add_task(title, total=total_timesteps, speed="", growth="")
 
-    def __enter__(self) -> Self:
-        """Start showing."""
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the last state on the screen."""
-        self._progress.stop()
-
     def show(self, rollout: Rollout) -> None:
         """Show the state after a rollout."""
         growth = rollout.episode_growth
@@ -64,7 +70,7 @@ class TrainingProgress:
         self._progress.update(self._task, completed=rollout.steps, **fields)
 
 
-class JobsProgress:
+class JobsProgress(_Line):
     """Shows how many jobs are done and running while the `with` block runs.
 
     Args:
@@ -83,17 +89,6 @@ class JobsProgress:
         )
         self._task = self._progress.add_task("", total=total, running=0, lost="")
         self._running = self._done = self._lost = 0
-
-    def __enter__(self) -> Self:
-        """Start showing."""
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the last state on the screen."""
-        self._progress.stop()
 
     def started(self, job: Job) -> None:
         """Count a job that has begun."""
