@@ -7,9 +7,7 @@ from dltrader.agents.policy import Policy
 from dltrader.benchmarks.oracle.observation import OptimalPolicy
 from dltrader.benchmarks.oracle.score import (
     Score,
-    bootstrap_interval,
     common_paths,
-    interquartile_mean,
     play,
     score,
     score_positions,
@@ -144,29 +142,3 @@ def test_a_window_beyond_the_history_and_too_few_paths_are_refused():
         score(Idle(task), task, window_bars=257, paths=short_paths(task))
     with pytest.raises(ConfigError, match="at least 2 paths"):
         common_paths(task, n_paths=1)
-
-
-def test_the_interquartile_mean_leaves_a_quarter_out_at_either_end():
-    assert interquartile_mean(np.array([100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, -50.0])) == 3.5
-    assert interquartile_mean(np.arange(10.0) ** 3) == np.mean(np.arange(2.0, 8.0) ** 3)
-    assert interquartile_mean(np.array([0.7])) == 0.7
-
-
-def test_the_bootstrap_interval_is_seeded_and_holds_the_mean_as_often_as_it_says():
-    generator = np.random.default_rng(0)
-    held = 0
-    for _ in range(200):
-        low, high = bootstrap_interval(generator.normal(0.9, 0.05, 20), resamples=500)
-        held += low <= 0.9 <= high
-    assert 0.88 < held / 200 <= 0.99
-    values = generator.normal(size=10)
-    assert bootstrap_interval(values) == bootstrap_interval(values)
-
-
-def test_seeds_are_drawn_anew_within_each_task():
-    # Without strata a draw could hold more of one task than of the other, and its mean would leave 0.5.
-    fractions = np.array([[0.0, 1.0]] * 6)
-    assert bootstrap_interval(fractions) == (0.5, 0.5)
-    assert bootstrap_interval(np.full(10, 0.8)) == pytest.approx((0.8, 0.8))
-    low, high = bootstrap_interval(np.random.default_rng(1).normal(0.9, 0.05, (10, 3)))
-    assert low < 0.9 < high < low + 0.1

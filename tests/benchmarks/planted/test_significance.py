@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dltrader.benchmarks.planted.significance import growth_p_value, wilson_interval
+from dltrader.benchmarks.planted.significance import growth_p_value
 
 
 def equity_of(growths):
@@ -32,11 +32,3 @@ def test_random_traders_of_a_martingale_are_rarely_significant():
     position = np.where(generator.random(sizes.shape) < 0.02, -1.0, 1.0).cumprod(axis=1)
     rate = np.mean([growth_p_value(equity_of(np.log1p(0.5 * row))) < 0.05 for row in position * returns])
     assert 0.025 < rate < 0.055
-
-
-@pytest.mark.parametrize(
-    ("share", "trials", "interval"),
-    [(0.0, 40, (0.0, 0.0876)), (0.05, 40, (0.0138, 0.1650)), (0.5, 10, (0.2366, 0.7634)), (1.0, 5, (0.5655, 1.0))],
-)
-def test_wilson_intervals(share, trials, interval):
-    assert wilson_interval(share, trials) == pytest.approx(interval, abs=1e-4)

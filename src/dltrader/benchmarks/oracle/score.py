@@ -1,8 +1,4 @@
-"""How much of the optimum a policy reaches: on common test paths, and over training seeds.
-
-Source of the statistics over seeds: Agarwal, Schwarzer, Castro, Courville and Bellemare 2021, "Deep reinforcement
-learning at the edge of the statistical precipice", arXiv 2108.13264.
-"""
+"""How much of the optimum a policy reaches on common test paths."""
 
 from __future__ import annotations
 
@@ -120,30 +116,3 @@ def play(policy: Policy, task: Task, paths: Paths, *, window_bars: int) -> Array
         found[step] = held = task.position_of(actions, held)
         start = np.zeros(n_paths, bool)
     return np.ascontiguousarray(found.T)
-
-
-def interquartile_mean(values: Array) -> float:
-    """The mean of the middle half: a quarter of the values, rounded down, is left out at either end."""
-    ordered = np.sort(np.ravel(values))
-    cut = len(ordered) // 4
-    return float(ordered[cut : len(ordered) - cut].mean())
-
-
-def bootstrap_interval(
-    fractions: Array, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """The stratified percentile bootstrap interval of the interquartile mean.
-
-    Args:
-        fractions: (n_seeds,) of one task, or (n_seeds, n_tasks): seeds are drawn anew within each task, its stratum.
-        level: Chance with which such intervals hold the mean.
-        resamples: How often all is drawn anew.
-        seed: Of the draws.
-    """
-    scores = np.asarray(fractions, np.float64).reshape(len(fractions), -1)  # (seeds, tasks)
-    draws = np.random.default_rng(seed).integers(len(scores), size=(resamples, *scores.shape))
-    drawn = np.sort(np.take_along_axis(scores[None], draws, axis=1).reshape(resamples, -1), axis=1)
-    cut = drawn.shape[1] // 4
-    means = drawn[:, cut : drawn.shape[1] - cut].mean(axis=1)
-    low, high = np.quantile(means, [0.5 - 0.5 * level, 0.5 + 0.5 * level])
-    return float(low), float(high)

@@ -22,14 +22,13 @@ from dltrader.benchmarks.oracle.prices import Engine
 from dltrader.benchmarks.oracle.score import (
     TEST_SEED,
     TUNING_SEED,
-    bootstrap_interval,
     common_paths,
-    interquartile_mean,
     score,
 )
 from dltrader.benchmarks.oracle.signals import Array
 from dltrader.benchmarks.oracle.tasks import TASKS, Task
 from dltrader.config import Config, named, read_yaml
+from dltrader.evaluation.statistics.seeds import interquartile_mean, seeds_interval
 from dltrader.runs.experiment import shipped_configs
 
 
@@ -95,12 +94,13 @@ class Standing:
     @property
     def fraction(self) -> float:
         """The interquartile mean over seeds."""
-        return interquartile_mean(np.array(self.fractions))
+        return interquartile_mean(self.fractions)
 
     @property
     def interval(self) -> tuple[float, float]:
         """Its 95 % bootstrap interval."""
-        return bootstrap_interval(np.array(self.fractions))
+        found = seeds_interval(self.fractions)
+        return found.low, found.high
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values, as JSON holds them."""

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from dltrader.benchmarks.planted.bars import fair
-from dltrader.benchmarks.planted.significance import growth_p_value, wilson_interval
+from dltrader.benchmarks.planted.significance import growth_p_value
 from dltrader.benchmarks.planted.trainings import BLOCK_BARS, for_each, growth_of, tested, trained_on
 from dltrader.errors import ConfigError
 from dltrader.evaluation.result import BacktestResult
+from dltrader.evaluation.statistics.intervals import wilson_interval
 from dltrader.runs import ExperimentConfig
 
 LEVEL = 0.05
@@ -89,7 +90,8 @@ class Placebo:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the rate; seeds on one shuffle may all do the same, so that only shuffles count."""
-        return wilson_interval(self.rate, len(self.p_values))
+        found = wilson_interval(self.rate, len(self.p_values))
+        return found.low, found.high
 
     @property
     def too_many(self) -> bool:

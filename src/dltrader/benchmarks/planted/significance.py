@@ -1,4 +1,4 @@
-"""Significance: whether growth may be luck, and whether so many lucky ones may be."""
+"""Significance: whether growth may be luck."""
 
 from __future__ import annotations
 
@@ -33,16 +33,3 @@ def growth_p_value(equity: pd.Series[float]) -> float:
     if np.ptp(growths) == 0.0 or error == 0.0:
         return 1.0
     return 1.0 - NORMAL.cdf(float(growths.mean()) / error)
-
-
-def wilson_interval(share: float, trials: int, *, level: float = 0.95) -> tuple[float, float]:
-    """The interval of a probability of which a share of independent trials is known.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", Journal of the American
-    Statistical Association 22(158).
-    """
-    z = NORMAL.inv_cdf(0.5 + 0.5 * level)
-    middle = share + z * z / (2.0 * trials)
-    reach = z * math.sqrt(share * (1.0 - share) / trials + z * z / (4.0 * trials * trials))
-    scale = 1.0 + z * z / trials
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)

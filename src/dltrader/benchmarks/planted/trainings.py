@@ -62,7 +62,7 @@ def markets_of(uris: Sequence[str]) -> dict[str, pd.DataFrame]:
 def trained_on(experiment: ExperimentConfig, bars: pd.DataFrame) -> TrainedPolicy:
     """Train as `workflows.train` does, on bars in place of the experiment's own; the best policy on validation bars."""
     with tempfile.TemporaryDirectory(prefix="dltrader-") as folder:
-        run = train(experiment, bars=bars, out=Path(folder) / "run")
+        run = train(experiment, bars=bars, out=Path(folder) / "run", kind="benchmark")
         if run.manifest["status"] == "interrupted":
             raise KeyboardInterrupt
         return run.policy()
