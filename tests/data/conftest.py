@@ -1,4 +1,4 @@
-"""A loopback server that speaks Yahoo's chart protocol, and bars to feed it."""
+"""A loopback server that speaks Yahoo's chart protocol, those of Stooq and Alpaca, and bars to feed them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,15 @@ import yfinance.cache
 import yfinance.data
 from requests.adapters import HTTPAdapter
 
+from dltrader.data import alpaca as alpaca_source
+from dltrader.data import stooq as stooq_source
+
+from . import servers
+from .servers import Server
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NEW_YORK = "America/New_York"
 
@@ -36,6 +43,15 @@ def make_bars(n: int = 10, start: str = "2020-01-06", freq: str = "B") -> pd.Dat
         },
         index=pd.date_range(start, periods=n, freq=freq, tz="UTC", name="time"),
     )
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, so that no test reads what another has fetched."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("DLTRADER_CACHE", str(folder))
+    monkeypatch.delenv("DLTRADER_OFFLINE", raising=False)
+    return folder
 
 
 @pytest.fixture
@@ -173,3 +189,41 @@ def market_opens(bars: pd.DataFrame) -> pd.DatetimeIndex:
     """When New York opens on the dates of bars: how Yahoo stamps a daily bar."""
     days = pd.DatetimeIndex(bars.index).tz_localize(None)
     return (days + pd.Timedelta(hours=9.5)).tz_localize(NEW_YORK)
+
+
+@pytest.fixture(scope="session")
+def stooq_server() -> Iterator[Server]:
+    with Server().running() as server:
+        yield server
+
+
+@pytest.fixture
+def stooq(stooq_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Stooq on this machine, with 20 daily bars, and the key that it knows."""
+    monkeypatch.setattr(stooq_source, "URL", f"{stooq_server.url}/q/d/l/")
+    monkeypatch.setenv("STOOQ_API_KEY", servers.STOOQ_SECRET)
+    monkeypatch.setenv("NO_PROXY", "*")
+    stooq_server.asked.clear()
+    stooq_server.answer = servers.stooq(make_bars(20, "2024-01-02"))
+    return stooq_server
+
+
+@pytest.fixture(scope="session")
+def alpaca_server() -> Iterator[Server]:
+    with Server().running() as server:
+        yield server
+
+
+@pytest.fixture
+def alpaca(alpaca_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Alpaca on this machine, with 20 daily bars on pages of 7, and the keys that it knows."""
+    monkeypatch.setattr(alpaca_source, "URL", alpaca_server.url)
+    monkeypatch.setattr("alpaca.common.rest.DEFAULT_RETRY_WAIT_SECONDS", 0)
+    monkeypatch.setenv("ALPACA_API_KEY", servers.ALPACA_ID)
+    monkeypatch.setenv("ALPACA_SECRET_KEY", servers.ALPACA_SECRET)
+    monkeypatch.setenv("NO_PROXY", "*")
+    alpaca_server.asked.clear()
+    bars = make_bars(20, "2024-01-02")
+    starts = pd.DatetimeIndex(bars.index).tz_localize(None).tz_localize(NEW_YORK)
+    alpaca_server.answer = servers.alpaca(servers.alpaca_rows(starts, bars))
+    return alpaca_server

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dltrader.data import bars as bars_module
 from dltrader.data import (
     fingerprint,
     periods_per_year,
@@ -282,3 +283,25 @@ def test_currencies_that_open_on_sunday_have_weekends_off():
 def test_one_bar_has_no_interval(bars):
     with pytest.raises(BarsError, match="cannot be told from 1 of them"):
         periods_per_year(bars.iloc[:1])
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 4, 100])
+def test_bars_checked_piece_by_piece_are_the_same_bars(monkeypatch, chunk):
+    bars = make_bars(10)
+    bars.iloc[7, 3] = bars.iloc[7, 1] * (1 + 1e-12)  # a close above the high by rounding
+    expected, hashed = validate_bars(bars), fingerprint(bars)
+    monkeypatch.setattr(bars_module, "CHUNK", chunk)
+    pd.testing.assert_frame_equal(validate_bars(bars), expected)
+    assert expected["high"].iloc[7] == bars["close"].iloc[7] > bars["high"].iloc[7]
+    assert fingerprint(bars) == hashed
+    bars.iloc[7, 2] = 1e6
+    with pytest.raises(BarsError, match=r"bars row 7 \(2020-01-15\): high 108 is below low 1000000"):
+        validate_bars(bars)
+
+
+def test_bars_over_an_array_do_not_copy_it():
+    valid = make_bars(10)
+    values = valid.to_numpy().T.copy()
+    bars = bars_module.bars_from(values, valid.index, "bars")
+    pd.testing.assert_frame_equal(bars, valid, check_freq=False)
+    assert np.shares_memory(bars.to_numpy(), values)

@@ -5,17 +5,22 @@ from dltrader.data import SOURCES, fingerprint, load_bars, sources, validate_bar
 from dltrader.errors import BarsError, ConfigError, SourceError, UnknownNameError
 
 from .conftest import Yahoo, make_bars
+from .servers import Server
 
 
 @pytest.fixture
-def uris(tmp_path, yahoo: Yahoo) -> dict[str, str]:
+def uris(tmp_path, yahoo: Yahoo, stooq: Server, alpaca: Server) -> dict[str, str]:
     """A URI for every source."""
     path = tmp_path / "prices.csv"
     make_bars(20).to_csv(path)
+    make_bars(20).to_parquet(path.with_suffix(".parquet"))
     return {
         "sample": "sample:AAPL",
         "csv": f"csv:{path}",
+        "parquet": f"parquet:{path.with_suffix('.parquet')}",
         "yahoo": "yahoo:SPY",
+        "stooq": "stooq:aapl.us",
+        "alpaca": "alpaca:AAPL",
         "synthetic": "synthetic:ou?n=50",
     }
 
@@ -44,7 +49,7 @@ class TestEverySource:
         pd.testing.assert_frame_equal(part, whole.iloc[5:10])
 
     def test_says_what_there_is_where_nothing_lies_in_the_span(self, uris, name):
-        with pytest.raises((BarsError, SourceError), match=r"there are no bars|Yahoo has no bars"):
+        with pytest.raises((BarsError, SourceError), match=r"there are no bars|(Yahoo|Stooq|Alpaca) has no bars"):
             load_bars(uris[name], start="2150-01-01")
 
     def test_refuses_a_contradictory_span_before_it_works(self, uris, name):
@@ -55,7 +60,7 @@ class TestEverySource:
 @pytest.mark.parametrize("uri", ["prices.csv", "", ":", "sample:", ":AAPL"])
 def test_a_uri_without_a_source_is_answered_with_an_example(uri):
     with pytest.raises(
-        SourceError, match="sample:AAPL is what a URI looks like, and the sources are sample, csv, yahoo"
+        SourceError, match="sample:AAPL is what a URI looks like, and the sources are sample, csv, parquet, yahoo"
     ):
         load_bars(uri)
 

@@ -9,7 +9,7 @@ import requests
 import yfinance
 import yfinance.data
 
-from dltrader.data import load_bars
+from dltrader.data import fingerprint, load_bars
 from dltrader.data import yahoo as source
 from dltrader.errors import BarsError, ConfigError, MissingExtraError, SourceError
 
@@ -44,6 +44,9 @@ def test_daily_bars_stand_at_their_date(yahoo: Yahoo):
     pd.testing.assert_frame_equal(bars, make_bars(20, "2024-01-02"), check_freq=False)
     assert yahoo.asked[-1]["symbol"] == "SPY"
     assert yahoo.asked[-1]["interval"] == "1d"
+    assert bars.attrs["provider"] == "yahoo"
+    assert bars.attrs["adjusted"] == "splits and dividends"
+    assert bars.attrs["sha256"] == fingerprint(bars)
 
 
 def test_prices_are_adjusted_for_splits(yahoo: Yahoo):

@@ -22,6 +22,8 @@ TOLERANCE = 1e-9
 """How far open and close may lie outside [low, high], as a fraction of the price: mere rounding."""
 
 DAY = pd.Timedelta(days=1)
+CHUNK = 1 << 18
+"""How many bars are checked or hashed at a time, so that what is in between stays small beside the bars."""
 _WEEKEND = 5  # the weekday of Saturday
 
 
@@ -57,17 +59,39 @@ def validate_bars(
     """
     if not isinstance(bars, pd.DataFrame):
         raise BarsError(f"{origin} must be a pandas DataFrame, found {type(bars).__name__}")
-    values = _values(bars, origin)
-    index = _index(bars, origin)
-    where = _Where(origin, index, lines)
-    _check_order(index, where)
-    _check_values(values, where, tolerance)
-    prices = values[:4]
-    # A new array each time: values may share memory with the caller's frame.
-    values = np.stack([values[0], prices.max(axis=0), prices.min(axis=0), values[3], values[4]])
-    frame = pd.DataFrame(values.T, index=index, columns=list(COLUMNS))
+    frame = bars_from(_values(bars, origin), _index(bars, origin), origin, lines=lines, tolerance=tolerance)
     frame.attrs.update(bars.attrs)
     return frame
+
+
+def bars_from(
+    values: npt.NDArray[np.float64],
+    index: pd.DatetimeIndex,
+    origin: str,
+    *,
+    lines: Sequence[int] | None = None,
+    tolerance: float = TOLERANCE,
+) -> Bars:
+    """Bars over an array, checked as `validate_bars` does and not copied: the array belongs to the bars from here on.
+
+    Args:
+        values: (5, bars), in the order of `COLUMNS`; high and low are widened in place.
+        index: In UTC.
+        origin: What the bars are called in error messages.
+        lines: Line number of each row, as in `validate_bars`.
+        tolerance: The largest rounding error, as a fraction of the price.
+
+    Raises:
+        BarsError: As in `validate_bars`.
+    """
+    where = _Where(origin, index, lines)
+    _check_order(index, where)
+    for begin in range(0, len(index), CHUNK):
+        part = values[:, begin : begin + CHUNK]
+        _check_values(part, where, tolerance, begin)
+        prices = part[:4]
+        part[1], part[2] = prices.max(axis=0), prices.min(axis=0)
+    return pd.DataFrame(values.T, index=index, columns=list(COLUMNS), copy=False)
 
 
 def split_bars(bars: Bars, *dates: Moment) -> tuple[Bars, ...]:
@@ -112,8 +136,15 @@ def slice_bars(bars: Bars, start: Moment | None = None, end: Moment | None = Non
         BarsError: No bar lies in the span.
         ConfigError: A time cannot be read, or start is after end.
     """
-    first, last = limits(start, end)
-    bars = validate_bars(bars)
+    return within(validate_bars(bars), *limits(start, end))
+
+
+def within(bars: Bars, first: pd.Timestamp | None, last: pd.Timestamp | None) -> Bars:
+    """The part of valid bars from first to last, both included, which shares their memory.
+
+    Raises:
+        BarsError: No bar lies in the span.
+    """
     index = times_of(bars)
     begin = 0 if first is None else int(index.searchsorted(first))
     stop = len(index) if last is None else int(index.searchsorted(last, side="right"))
@@ -138,7 +169,7 @@ def limits(start: Moment | None, end: Moment | None) -> tuple[pd.Timestamp | Non
     return first, last
 
 
-def fingerprint(bars: Bars | Mapping[str, Bars]) -> str:
+def fingerprint(bars: Bars | Mapping[str, Bars], context: Mapping[str, Bars] | None = None) -> str:
     """SHA-256 of bars: equal for equal times and values.
 
     Neither the platform nor attrs nor the resolution of the index matter.
@@ -146,6 +177,7 @@ def fingerprint(bars: Bars | Mapping[str, Bars]) -> str:
 
     Args:
         bars: Bars, or instrument -> bars.
+        context: Markets that are seen and not traded; none and an empty one are the same.
 
     Returns:
         64 hexadecimal digits.
@@ -154,12 +186,17 @@ def fingerprint(bars: Bars | Mapping[str, Bars]) -> str:
         BarsError: The bars break their rules.
     """
     digest = hashlib.sha256()
-    for name, frame in bars.items() if isinstance(bars, Mapping) else [("", bars)]:
+    traded = list(bars.items()) if isinstance(bars, Mapping) else [("", bars)]
+    # An instrument's name cannot hold what marks the context.
+    seen = [(f"context\0{name}", frame) for name, frame in (context or {}).items()]
+    for name, frame in traded + seen:
         valid = validate_bars(frame, f"bars of {name}" if name else "bars")
         digest.update(f"{name}\0{' '.join(COLUMNS)}\0{len(valid)}\0".encode())
         digest.update(times_of(valid).as_unit("ns").asi8.astype("<i8").tobytes())
-        # -0.0 equals 0.0 and must hash alike.
-        digest.update((valid.to_numpy() + 0.0).astype("<f8").tobytes())  # (bars, 5), row by row
+        values = valid.to_numpy()
+        for begin in range(0, len(valid), CHUNK):
+            # -0.0 equals 0.0 and must hash alike.
+            digest.update((values[begin : begin + CHUNK] + 0.0).astype("<f8").tobytes())  # (bars, 5), row by row
     return digest.hexdigest()
 
 
@@ -281,30 +318,33 @@ def _check_order(index: pd.DatetimeIndex, where: _Where) -> None:
     )
 
 
-def _check_values(values: npt.NDArray[np.float64], where: _Where, tolerance: float) -> None:
+def _check_values(values: npt.NDArray[np.float64], where: _Where, tolerance: float, begin: int) -> None:
+    """Check the bars from row begin on, which are the columns of values."""
     for column, series in zip(COLUMNS, values, strict=True):
         row = _first(~np.isfinite(series))
         if row is not None:
             found = "is missing" if np.isnan(series[row]) else f"{series[row]} is not finite"
-            raise BarsError(f"{where(row)}: {column} {found}; fill in the value or drop the row")
+            raise BarsError(f"{where(begin + row)}: {column} {found}; fill in the value or drop the row")
     opened, high, low, closed, volume = values
     for column, series in zip(COLUMNS[:4], values[:4], strict=True):
         row = _first(series <= 0)
         if row is not None:
-            raise BarsError(f"{where(row)}: {column} {series[row]:.12g} is not above 0; prices must be positive")
+            raise BarsError(
+                f"{where(begin + row)}: {column} {series[row]:.12g} is not above 0; prices must be positive"
+            )
     row = _first(high < low - tolerance * low)
     if row is not None:
-        raise BarsError(f"{where(row)}: high {high[row]:.12g} is below low {low[row]:.12g}")
+        raise BarsError(f"{where(begin + row)}: high {high[row]:.12g} is below low {low[row]:.12g}")
     for column, series in (("open", opened), ("close", closed)):
         row = _first((series > high + tolerance * high) | (series < low - tolerance * low))
         if row is not None:
             raise BarsError(
-                f"{where(row)}: {column} {series[row]:.12g} is outside [low, high] = "
+                f"{where(begin + row)}: {column} {series[row]:.12g} is outside [low, high] = "
                 f"[{low[row]:.12g}, {high[row]:.12g}]"
             )
     row = _first(volume < 0)
     if row is not None:
-        raise BarsError(f"{where(row)}: volume {volume[row]:.12g} is negative; it must be at least 0")
+        raise BarsError(f"{where(begin + row)}: volume {volume[row]:.12g} is negative; it must be at least 0")
 
 
 def _first(wrong: npt.NDArray[np.bool_]) -> int | None:

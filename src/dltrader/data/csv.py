@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import re
 import zlib
 from itertools import chain
 from pathlib import Path
@@ -26,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dltrader.data.bars import COLUMNS, Bars, validate_bars
+from dltrader.data.columns import WANTED, adjust, check_names, plain, time_columns
 from dltrader.data.stamps import parse_stamps
 from dltrader.errors import BarsError, SourceError
 
@@ -35,19 +35,6 @@ if TYPE_CHECKING:
 SEPARATORS = "\t;|,"  # the comma last: it may also be a decimal point
 GZIP_MAGIC = b"\x1f\x8b"
 
-# Names with everything but letters and digits taken out, in lower case.
-ALIASES = {
-    "o": "open",
-    "h": "high",
-    "l": "low",
-    "c": "close",
-    "last": "close",
-    "v": "volume",
-    "vol": "volume",
-    "adjustedclose": "adjclose",
-}
-# What may tell the time, in order of preference; the columns of one entry are read as one text.
-TIMES = (("datetime",), ("timestamp",), ("date", "time"), ("date",), ("time",), ("index",), ("",))
 # Files without a header, by their number of columns; where the second cell is a time of day, it has
 # its own column.
 HEADLESS = ("date", "open", "high", "low", "close", "volume", "openinterest")
@@ -108,7 +95,7 @@ def parse(text: str, origin: str) -> Bars:
     separator = next((mark for mark in SEPARATORS if first.count(mark) >= 4), ",")
     rows = _rows(text, separator, origin)
     header_line, cells = next(rows)
-    names = [_plain(cell) for cell in cells]
+    names = [plain(cell) for cell in cells]
     if "close" in names:
         names, rows = _complete(names, rows)
     else:
@@ -127,11 +114,6 @@ def _rows(text: str, separator: str, origin: str) -> Iterator[tuple[int, list[st
                 yield reader.line_num, cells
     except csv.Error as error:
         raise BarsError(f"{origin} line {reader.line_num}: {error}") from None
-
-
-def _plain(name: str) -> str:
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    return ALIASES.get(plain, plain)
 
 
 def _complete(
@@ -164,13 +146,7 @@ def _columns(
     rows: Iterator[tuple[int, list[str]]], names: list[str], origin: str
 ) -> tuple[list[int], dict[str, tuple[str, ...]]]:
     """Line numbers, and the cells of each column that matters."""
-    wanted = {*COLUMNS, "adjclose", *chain.from_iterable(TIMES)}
-    twice = next((name for name in names if name in wanted and names.count(name) > 1), None)
-    if twice is not None:
-        raise BarsError(f"{origin} has {names.count(twice)} columns {twice or 'without a name'}; keep one of them")
-    missing = [column for column in COLUMNS[:4] if column not in names]
-    if missing:
-        raise BarsError(f"{origin} has no column {' and no column '.join(missing)}; found {', '.join(names)}")
+    check_names(names, origin)
     lines, table = [], []
     for line, cells in rows:
         # A separator at the end of the line is no further column.
@@ -181,13 +157,11 @@ def _columns(
     if not table:
         raise BarsError(f"{origin} has a header but no rows; at least one bar is needed")
     columns = list(zip(*table, strict=False))
-    return lines, {name: columns[i] for i, name in enumerate(names) if name in wanted}
+    return lines, {name: columns[i] for i, name in enumerate(names) if name in WANTED}
 
 
 def _time_texts(columns: dict[str, tuple[str, ...]], names: list[str], origin: str) -> Sequence[str]:
-    found = next((group for group in TIMES if all(name in columns for name in group)), None)
-    if found is None:
-        raise BarsError(f"{origin} has no column date, datetime, timestamp or time; found {', '.join(names)}")
+    found = time_columns(names, origin)
     if len(found) == 1:
         return columns[found[0]]
     return [f"{date} {time}" for date, time in zip(columns["date"], columns["time"], strict=True)]
@@ -213,16 +187,7 @@ def _assemble(
     bars = validate_bars(frame, origin, lines=lines)
     if "adjclose" not in frame:
         return bars
-    adjusted = frame["adjclose"].to_numpy()
-    wrong = ~(adjusted > 0) | np.isinf(adjusted)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise BarsError(f"{origin} line {lines[row]}: adj close {adjusted[row]:.12g} is not above 0")
-    factor = adjusted / bars["close"].to_numpy()
-    for name in COLUMNS[:4]:
-        bars[name] *= factor
-    bars["volume"] /= factor
-    return bars
+    return adjust(bars, frame["adjclose"].to_numpy(), lambda row: f"{origin} line {lines[row]}")
 
 
 def _numbers(

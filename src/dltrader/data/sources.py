@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qsl
 
 import pandas as pd
 
-from dltrader.data.bars import Bars, limits, slice_bars, validate_bars
+from dltrader.data.bars import Bars, limits, validate_bars, within
+from dltrader.data.cache import kept
 from dltrader.errors import ConfigError, SourceError
 from dltrader.registry import Registry
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 Source: TypeAlias = Callable[[str, pd.Timestamp | None, pd.Timestamp | None], Bars]
 """A function of what follows the colon and of the first and last time wanted (UTC; None: all there is).
 
-It may return more than was asked for: `load_bars` cuts.
+It may return more than was asked for: `load_bars` cuts. What it returns belongs to `load_bars` from then on.
 """
 
 SOURCES: Registry[Source] = Registry(
@@ -27,16 +30,29 @@ SOURCES: Registry[Source] = Registry(
     {
         "sample": "dltrader.data.sample:load",
         "csv": "dltrader.data.csv:load",
+        "parquet": "dltrader.data.parquet:load",
         "yahoo": "dltrader.data.yahoo:load",
+        "stooq": "dltrader.data.stooq:load",
+        "alpaca": "dltrader.data.alpaca:load",
         "synthetic": "dltrader.data.synthetic:load",
     },
 )
+
+VALIDATED = frozenset(SOURCES)
+"""The sources that came with dltrader: they validate what they deliver, and once is enough."""
+
+PROVIDERS = frozenset({"yahoo", "stooq", "alpaca"})
+"""The sources on other people's machines: what they deliver is kept, see `dltrader.data.cache`."""
+
+OFFLINE = "DLTRADER_OFFLINE"
+"""The environment variable that, set to 1, keeps `load_bars` from the network."""
 
 WILDCARDS: Registry[Callable[[str], list[str]]] = Registry(
     "source with wildcards",
     {
         "sample": "dltrader.data.sample:matching",
         "csv": "dltrader.data.csv:matching",
+        "parquet": "dltrader.data.parquet:matching",
     },
 )
 """Functions of an address with a `*` in it: the addresses that it stands for, sorted."""
@@ -68,24 +84,39 @@ def in_memory(names: Iterable[str]) -> dict[str, str]:
     return {name: f"{MEMORY}:{name}" for name in names}
 
 
-def load_bars(uri: str, start: Moment | None = None, end: Moment | None = None) -> Bars:
+def load_bars(
+    uri: str,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    refresh: bool = False,
+    offline: bool | None = None,
+) -> Bars:
     """The bars that a source URI names, validated.
 
+    What providers deliver (yahoo, stooq, alpaca) is kept on this machine and read from there the next time:
+    `dltrader.data.cache` says for how long.
+
     Args:
-        uri: `"<source>:<address>"`, such as `sample:AAPL`, `csv:prices.csv`,
-            `yahoo:SPY?interval=1h` or `synthetic:ou?n=500`.
+        uri: `"<source>:<address>"`, such as `sample:AAPL`, `csv:prices.csv`, `parquet:prices.parquet`,
+            `yahoo:SPY?interval=1h`, `stooq:aapl.us`, `alpaca:AAPL?interval=15min` or `synthetic:ou?n=500`.
         start: First time, without a zone taken as UTC; None: all there is.
         end: Last time, included; a date without a time means the whole of that day; None: all there
             is.
+        refresh: Whether to ask the provider although its bars are kept.
+        offline: Whether to keep from the network and take what is kept, however old; None: as the environment
+            variable `DLTRADER_OFFLINE` says, and without it not. Sources on this machine are not concerned.
 
     Returns:
-        Bars with `attrs["uri"]` set.
+        Bars with `attrs["uri"]` set, and for providers also `provider`, `fetched_at`, `adjusted` (what prices are
+        adjusted for) and `sha256` (the fingerprint of all that was fetched).
 
     Raises:
         BarsError: The bars break their rules, or none lies in the span.
-        ConfigError: A time or a parameter of the URI cannot be, or start is after end.
+        ConfigError: A time or a parameter of the URI cannot be, start is after end, or bars are to be refreshed
+            offline.
         MissingExtraError: The source needs a package that is not installed.
-        SourceError: The URI names no source, or the source could not deliver.
+        SourceError: The URI names no source, or the source could not deliver, or is not asked and nothing is kept.
         UnknownNameError: There is no such source or symbol.
     """
     name, colon, address = uri.partition(":")
@@ -99,10 +130,30 @@ def load_bars(uri: str, start: Moment | None = None, end: Moment | None = None) 
             "dltrader.backtest(run.policy(), bars), or name a source"
         )
     first, last = limits(start, end)
-    bars = validate_bars(SOURCES[name](address, first, last), origin=uri)
-    bars = slice_bars(bars, first, last)
+    source = SOURCES[name]
+    if name in PROVIDERS:
+        offline = _offline() if offline is None else offline
+        if offline and refresh:
+            raise ConfigError(f"{uri} cannot be refreshed offline; drop --refresh, or --offline and {OFFLINE}")
+        fetch = partial(source, address, first, last)
+        bars = kept(uri, first, last, fetch, refresh=refresh, offline=offline)
+    else:
+        bars = source(address, first, last)
+    if name not in VALIDATED:
+        bars = validate_bars(bars, origin=uri)
+    bars = within(bars, first, last)
     bars.attrs["uri"] = uri
     return bars
+
+
+def _offline() -> bool:
+    """Whether the environment forbids the network."""
+    text = os.environ.get(OFFLINE, "").strip().lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"", "0", "false", "no", "off"}:
+        return False
+    raise ConfigError(f"the environment variable {OFFLINE} must be 1 or 0, was {text!r}")
 
 
 def parameters(address: str) -> tuple[str, dict[str, str]]:

@@ -27,7 +27,7 @@ _EPOCHS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (np.inf, 1))
 _NOT_A_TIME = -(2**63)  # what NumPy keeps for NaT
 
 
-def parse_stamps(texts: Sequence[str], lines: Sequence[int], origin: str) -> pd.DatetimeIndex:
+def parse_stamps(texts: Sequence[str], lines: Sequence[int], origin: str, *, place: str = "line") -> pd.DatetimeIndex:
     """Times in UTC; those without a zone are taken as UTC.
 
     Understood are ISO 8601, with or without zone, 20200131 and 202001311530, 2020.01.31,
@@ -38,6 +38,7 @@ def parse_stamps(texts: Sequence[str], lines: Sequence[int], origin: str) -> pd.
         texts: One time a row.
         lines: Line number of each row, for error messages.
         origin: The file's name, for error messages.
+        place: What the numbers count, for error messages.
 
     Raises:
         BarsError: A time cannot be read, only some have a zone, or the order of day and month
@@ -50,14 +51,26 @@ def parse_stamps(texts: Sequence[str], lines: Sequence[int], origin: str) -> pd.
     elif _NUMBER.fullmatch(first):
         stamps = _epochs(texts)
     else:
-        _check_zones(texts, lines, origin)
+        _check_zones(texts, lines, origin, place)
         stamps = _parsed(_iso(texts, origin))
     missing = np.asarray(stamps.isna())
     if missing.any():
         row = int(missing.argmax())
-        like = "" if row == 0 else f" like {first!r} of line {lines[0]}"
-        raise BarsError(f"{origin} line {lines[row]}: {texts[row]!r} is not a time{like}; write it as 2020-01-31 15:30")
+        like = "" if row == 0 else f" like {first!r} of {place} {lines[0]}"
+        raise BarsError(
+            f"{origin} {place} {lines[row]}: {texts[row]!r} is not a time{like}; write it as 2020-01-31 15:30"
+        )
     return stamps
+
+
+def is_written_out(text: str) -> bool:
+    """Whether a number is a date written without marks, as 20200131 is."""
+    return _COMPACT.fullmatch(text) is not None
+
+
+def epoch_unit(count: float) -> int:
+    """The nanoseconds of one unit of a count since 1970, which its size tells."""
+    return next(unit for bound, unit in _EPOCHS if abs(count) < bound)
 
 
 def _parsed(texts: Sequence[str]) -> pd.DatetimeIndex:
@@ -74,22 +87,22 @@ def _spread(text: str) -> str:
 
 
 def _epochs(texts: Sequence[str]) -> pd.DatetimeIndex:
-    unit = next(unit for bound, unit in _EPOCHS if abs(float(texts[0])) < bound)
+    unit = epoch_unit(float(texts[0]))
     # Decimal and not float, which has no room for nanoseconds.
     counts = [int(Decimal(text) * unit) if _NUMBER.fullmatch(text) else _NOT_A_TIME for text in texts]
     counts = [count if abs(count) < -_NOT_A_TIME else _NOT_A_TIME for count in counts]
     return pd.DatetimeIndex(np.array(counts, dtype="datetime64[ns]"), tz="UTC")
 
 
-def _check_zones(texts: Sequence[str], lines: Sequence[int], origin: str) -> None:
+def _check_zones(texts: Sequence[str], lines: Sequence[int], origin: str, place: str) -> None:
     zoned = [_ZONE.search(text) is not None for text in texts]
     if all(zoned) or not any(zoned):
         return
     row = zoned.index(not zoned[0])
     have, lacks = (0, row) if zoned[0] else (row, 0)
     raise BarsError(
-        f"{origin} mixes times with and without a zone: {texts[have]!r} in line {lines[have]}, "
-        f"{texts[lacks]!r} in line {lines[lacks]}; give all of them a zone or none"
+        f"{origin} mixes times with and without a zone: {texts[have]!r} in {place} {lines[have]}, "
+        f"{texts[lacks]!r} in {place} {lines[lacks]}; give all of them a zone or none"
     )
 
 

@@ -12,6 +12,9 @@ normal numbers:
     sine    ln p_t = ln price + drift t dt + amplitude sin(2 pi t / period) + noise e_t
     regime  gbm whose mu is mu_bull or mu_bear, by a Markov chain with two states   (Hamilton 1989)
 
+Bars shorter than a day follow each other day and night, or, `&session=09:30-16:00` with
+`&timezone=America/New_York`, while a market is open: there, summer time included.
+
 Equal URIs give equal bars, bit for bit, and a longer series begins with the shorter one of the same
 seed.
 """
@@ -20,15 +23,16 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dltrader.config import Config
 from dltrader.data.bars import DAY, Bars, validate_bars
+from dltrader.data.sessions import Clock, TimeZone, time_of_day
 from dltrader.data.sources import parameters
 from dltrader.errors import ConfigError, UnknownNameError
 from dltrader.registry import did_you_mean
@@ -48,6 +52,11 @@ class SyntheticConfig(Config, ABC):
         "business",
         description="Bars from Monday to Friday (business) or on every day (continuous).",
     )
+    session: str | None = Field(
+        None,
+        description="When a day's bars begin and end on the market's wall, such as 09:30-16:00; without: all day, UTC.",
+    )
+    timezone: TimeZone = "UTC"
     price: float = Field(100.0, gt=0, le=1e9, description="Price before the first bar; in (0, 1e9].")
     gap: float = Field(
         0.0,
@@ -75,10 +84,29 @@ class SyntheticConfig(Config, ABC):
             raise ConfigError(f"must be a day or an even part of one, such as 1D, 1h or 15min, was {text!r}")
         return text
 
+    @model_validator(mode="after")
+    def _check_session(self) -> Self:
+        if self.session is None:
+            if self.timezone != "UTC":
+                raise ConfigError("timezone is that of a session; add one, such as session=09:30-16:00")
+        elif self.clock.minutes % (pd.Timedelta(self.interval) / pd.Timedelta(minutes=1)):
+            raise ConfigError(f"session {self.session} does not hold a whole number of bars of {self.interval}")
+        return self
+
+    @property
+    def clock(self) -> Clock:
+        """When the market is open.
+
+        Raises:
+            ConfigError: The session is none.
+        """
+        opens, _, closes = (self.session or "00:00-00:00").partition("-")
+        return Clock(self.timezone, time_of_day(opens), time_of_day(closes))
+
     @property
     def bars_a_day(self) -> int:
         """How many bars a trading day has."""
-        return int(DAY / pd.Timedelta(self.interval))
+        return int(pd.Timedelta(minutes=self.clock.minutes) / pd.Timedelta(self.interval))
 
     @property
     def year_fraction(self) -> float:
@@ -232,7 +260,7 @@ def make_bars(config: SyntheticConfig, origin: str = "synthetic bars") -> Bars:
 
 
 def _times(config: SyntheticConfig) -> pd.DatetimeIndex:
-    """Closing times: the date itself for daily bars, up to the end of the day for shorter ones."""
+    """Closing times: the date itself for daily bars, up to the end of the day or session for shorter ones."""
     days = -(-config.n // config.bars_a_day)
     if pd.Timestamp(config.start, tz="UTC") + 1.5 * days * DAY > LAST_DAY:
         raise ConfigError(f"{config.n} bars of {config.interval} from {config.start} end after 2262; take fewer bars")
@@ -243,10 +271,11 @@ def _times(config: SyntheticConfig) -> pd.DatetimeIndex:
         tz="UTC",
         unit="ns",
     )
-    if config.bars_a_day == 1:
+    if config.bars_a_day == 1 and config.session is None:
         return first.rename("time")
     steps = np.arange(1, config.bars_a_day + 1) * pd.Timedelta(config.interval).as_unit("ns").value
-    stamps = (first.asi8[:, None] + steps).ravel()[: config.n]  # (days, bars a day) -> (n,)
+    opens = config.clock.opens(first.tz_localize(None)).as_unit("ns").asi8
+    stamps = (opens[:, None] + steps).ravel()[: config.n]  # (days, bars a day) -> (n,)
     return pd.DatetimeIndex(stamps, tz="UTC", name="time")
 
 

@@ -12,12 +12,13 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
 from dltrader.config import Config
+from dltrader.data.answers import line
 from dltrader.data.bars import DAY, Bars, validate_bars
+from dltrader.data.closes import closes
 from dltrader.data.sources import parameters
 from dltrader.errors import ConfigError, MissingExtraError, SourceError
 from dltrader.registry import did_you_mean
@@ -25,7 +26,6 @@ from dltrader.registry import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
 
 INTRADAY = {
     "1m": pd.Timedelta(minutes=1),
@@ -44,7 +44,9 @@ DAILY = {
     "1mo": pd.DateOffset(months=1),
     "3mo": pd.DateOffset(months=3),
 }
-INTERVALS = (*INTRADAY, *DAILY)
+LENGTHS: dict[str, pd.Timedelta | pd.DateOffset] = {**INTRADAY, **DAILY}
+INTERVALS = tuple(LENGTHS)
+ADJUSTED = "splits and dividends"
 TOLERANCE = 1e-5
 """Yahoo computes in single precision: that much a close may lie above its high."""
 
@@ -100,25 +102,13 @@ def load(
             f"Yahoo has no bars of {symbol} at interval {interval} in that span; "
             "look the symbol up at finance.yahoo.com, or ask for a shorter or later span"
         )
-    stamps, closed = _closes(index, interval, pd.Timestamp.now("UTC") if now is None else now)
+    stamps, closed = closes(index, LENGTHS[interval], pd.Timestamp.now("UTC") if now is None else now)
     bars = frame.set_axis(stamps)[closed]
     if bars.empty:
         raise SourceError(f"the only bar of {symbol} that Yahoo has is still open; ask again later")
-    return validate_bars(bars, f"yahoo:{address}", tolerance=TOLERANCE)
-
-
-def _closes(
-    index: pd.DatetimeIndex, interval: str, now: pd.Timestamp
-) -> tuple[pd.DatetimeIndex, npt.NDArray[np.bool_]]:
-    """The stamps at the close of bars that begin at the index, and which bars have closed by now.
-
-    A bar of a day or more closes at the exchange's midnight, however early trading ends.
-    """
-    if interval in INTRADAY:
-        stamps = index.tz_convert("UTC") + INTRADAY[interval]
-        return stamps, np.asarray(stamps <= now)
-    midnight = index.tz_localize(None).normalize() + DAILY[interval]
-    return (midnight - DAY).tz_localize("UTC"), np.asarray(midnight <= now.tz_convert(index.tz).tz_localize(None))
+    bars = validate_bars(bars, f"yahoo:{address}", tolerance=TOLERANCE)
+    bars.attrs["adjusted"] = ADJUSTED
+    return bars
 
 
 def _fetch(
@@ -189,6 +179,4 @@ def _quiet(yfinance: Any) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    """The first sentence of an error, for ours to stay one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else text[:160] + " …"
+    return line(str(error) or type(error).__name__)
