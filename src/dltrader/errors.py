@@ -11,6 +11,7 @@ DLTraderError
 ├── ActionError          an action outside the action space (also ValueError)
 ├── BundleError          a policy file that is damaged or does not fit (also ValueError)
 ├── RunError             a run folder that is missing, incomplete or in the way (also OSError)
+├── LedgerError          a trial ledger that is locked, not writable, damaged or too new (also OSError)
 └── MissingExtraError    an optional dependency that is not installed (also ImportError)
 
 Every message says what was found, what is allowed and what to do, in one line.
@@ -61,6 +62,10 @@ class BundleError(DLTraderError, ValueError):
 
 class RunError(DLTraderError, OSError):
     """A run folder that is missing, incomplete or already there."""
+
+
+class LedgerError(DLTraderError, OSError):
+    """A trial ledger that is locked, not writable, damaged, or of a newer version."""
 
 
 class MissingExtraError(DLTraderError, ImportError):

@@ -11,8 +11,8 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,10 @@ from typing import Any
 from dltrader.files import write_bytes, write_text
 
 CALL, VALUE, ERROR = "call.pickle", "value.pickle", "error.txt"
+
+
+def _our_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("DLTRADER_")}
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,13 @@ class Setting:
         path: The starter's `sys.path`, so that what it can import can be imported here.
         argv: The starter's `sys.argv`, so that the manifest of a run says what its user typed.
         plugins: Modules to import first.
+        environment: The starter's variables that are dltrader's own, such as where the trial ledger lies.
     """
 
     path: Sequence[str]
     argv: Sequence[str]
     plugins: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=_our_variables)
 
 
 def pack(setting: Setting, function: Callable[[Any], Any], argument: Any) -> bytes:
@@ -48,6 +54,7 @@ def call(packed: bytes) -> bytes:
     values = pickle.loads(packed)  # noqa: S301 - whoever started this process wrote it
     # Its own entries last: on another machine they may be the only ones there are.
     sys.path[:], sys.argv[:] = dict.fromkeys([*values["path"], *sys.path]), values["argv"]
+    os.environ.update(values["environment"])
     for module in values["plugins"]:
         import_module(module)
     function, argument = pickle.loads(values["call"])  # noqa: S301
