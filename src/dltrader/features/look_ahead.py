@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dltrader.errors import LookAheadError
 from dltrader.features.compute import compute
+from dltrader.features.context import NO_CONTEXT, Context
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +17,19 @@ if TYPE_CHECKING:
     from dltrader.features.spec import FeatureSpec
 
 
-def check_causal(spec: FeatureSpec, bars: pd.DataFrame, table: pd.DataFrame, warmup_bars: int) -> None:
+def changes(values: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Where two arrays of one shape differ, to the bit; NaN is equal to NaN."""
+    differs: npt.NDArray[np.bool_] = (values != others) & ~(np.isnan(values) & np.isnan(others))
+    return differs
+
+
+def check_causal(
+    spec: FeatureSpec,
+    bars: pd.DataFrame,
+    table: pd.DataFrame,
+    warmup_bars: int,
+    context: Context = NO_CONTEXT,
+) -> None:
     """Recompute a feature on the first 60 % of the bars, and on one bar more, and require equal rows to the bit.
 
     A second end, one bar later, catches a feature that looks ahead only to the end of some period,
@@ -26,6 +40,7 @@ def check_causal(spec: FeatureSpec, bars: pd.DataFrame, table: pd.DataFrame, war
         bars: Of `plain_bars`.
         table: The feature's columns over all bars.
         warmup_bars: Rows before this one are not compared: they are never used.
+        context: Of `plain_context`; it is cut where the bars are.
 
     Raises:
         LookAheadError: A value changes.
@@ -35,9 +50,10 @@ def check_causal(spec: FeatureSpec, bars: pd.DataFrame, table: pd.DataFrame, war
     for end in (earliest, earliest + 1):
         if end >= n_bars:
             return  # only the newest row is used, and nothing comes after it
-        seen = compute(spec, bars.iloc[:end]).to_numpy()[warmup_bars:]
+        known = {name: frame.loc[: bars.index[end - 1]] for name, frame in context.items()}
+        seen = compute(spec, bars.iloc[:end], known).to_numpy()[warmup_bars:]
         whole = table.to_numpy()[warmup_bars:end]
-        rows, columns = np.nonzero((seen != whole) & ~(np.isnan(seen) & np.isnan(whole)))
+        rows, columns = np.nonzero(changes(seen, whole))
         if len(rows):
             column, time = table.columns[columns[0]], table.index[warmup_bars + rows[0]]
             raise LookAheadError(
