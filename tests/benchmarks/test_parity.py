@@ -66,7 +66,7 @@ def test_nothing_differs_in_a_hundred_episodes(hundred):
 
 def test_an_amount_of_everything_is_compared(hundred):
     assert hundred.bars > 2_500
-    assert hundred.fills > 1_200
+    assert hundred.fills > 1_100
     assert hundred.refusals > 10
     assert hundred.limit_moves > 40
     assert hundred.random_starts > 15
@@ -87,6 +87,9 @@ def test_every_kind_of_bar_and_rule_is_drawn():
     assert min(frame["low"].min() for frame in frames) < 0.02
     assert max(frame["high"].max() for frame in frames) > 5e6
     assert {"AAPL", "i0"} <= {name for case in drawn for name in case.bars}
+    sessions = [case.config.session for case in drawn if case.config.session is not None]
+    assert {session.flat_at_close for session in sessions} == {True, False}
+    assert {session.warmup_minutes for session in sessions} == {0, 30, 90}
     assert {len(case.bars) for case in drawn} == {1, 2, 3}
     assert {case.config.scaling.name for case in drawn} == {"none", "rolling", "train"}
     assert {case.config.action.name for case in drawn} == {

@@ -112,7 +112,7 @@ def test_a_list_or_a_wildcard_is_a_set_and_a_mapping_a_portfolio(tmp_path):
     assert markets_of(Markets.build(BARS, CONFIG), CONFIG).instruments == ("a or b or c",)
     with pytest.raises(SourceError, match="nothing matches"):
         markets_of(f"csv:{tmp_path}/*.txt", CONFIG)
-    with pytest.raises(SourceError, match="wildcard, which only sample and csv know"):
+    with pytest.raises(SourceError, match="wildcard, which only sample and csv"):
         markets_of("synthetic:*", CONFIG)
 
 

@@ -13,7 +13,17 @@ FOREIGN = {
     "ta": {"indicator": "AroonIndicator", "window": 10},
     "bt": {"indicator": "RSI", "period": 7},
 }
-DEFAULTS = [FeatureSpec.of(name, **FOREIGN.get(name, {})) for name in FEATURES]
+SESSIONS = [
+    FeatureSpec.of("session_return"),
+    FeatureSpec.of("session_vwap_distance"),
+    FeatureSpec.of("opening_range"),
+    FeatureSpec.of("opening_range", minutes=120, timezone="Europe/London", open="08:00", close="16:30"),
+    FeatureSpec.of("session_return", timezone="Asia/Tokyo", open="22:00", close="04:00"),
+]
+"""Features that are settled by their sessions: they need bars shorter than a day."""
+DEFAULTS = [
+    FeatureSpec.of(name, **FOREIGN.get(name, {})) for name in FEATURES if name not in {spec.name for spec in SESSIONS}
+]
 VARIANTS = [
     FeatureSpec.of("log_return", horizon=7),
     FeatureSpec.of("rsi", window=2),
@@ -23,6 +33,8 @@ VARIANTS = [
     FeatureSpec.of("obv_slope", window=2),
     FeatureSpec.of("volume_change", horizon=3),
     FeatureSpec.of("adx", window=2),
+    FeatureSpec.of("minutes_to_close", timezone="Asia/Tokyo", open="09:00", close="15:00"),
+    FeatureSpec.of("first_minutes", minutes=90),
 ]
 
 

@@ -7,16 +7,20 @@ import pandas as pd
 import pytest
 
 from dltrader.features import DEFAULT_FEATURES, FEATURES, Pipeline
-from dltrader.features.compute import columns_of, compute, is_own, plain_bars
+from dltrader.features.compute import columns_of, compute, is_own, plain_bars, settled_from
 
-from .samples import DEFAULTS, VARIANTS, corrupted_after, frame, make_bars, same_bits
+from .samples import DEFAULTS, SESSIONS, VARIANTS, corrupted_after, frame, make_bars, same_bits
 
-SPECS = [*DEFAULTS, *VARIANTS]
+SPECS = [*DEFAULTS, *VARIANTS, *SESSIONS]
 OWN = [spec for spec in SPECS if is_own(spec)]
-BARS = make_bars(230)
+DAILY, INTRADAY = make_bars(230), make_bars(230, freq="30min")
 
 every_feature = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.label)
 own_features = pytest.mark.parametrize("spec", OWN, ids=lambda spec: spec.label)
+
+
+def bars_for(spec):
+    return INTRADAY if spec in SESSIONS else DAILY
 
 
 def test_every_registered_feature_is_put_through_this_contract():
@@ -26,35 +30,42 @@ def test_every_registered_feature_is_put_through_this_contract():
 
 @every_feature
 def test_row_is_unchanged_to_the_bit_when_all_later_bars_are_corrupted(spec):
-    whole = compute(spec, BARS)
-    for row in range(columns_of(spec).warmup_bars, len(BARS) - 1):
-        spoilt = compute(spec, corrupted_after(BARS, row, seed=row))
+    bars = bars_for(spec)
+    whole = compute(spec, bars)
+    for row in range(settled_from(spec, bars), len(bars) - 1):
+        spoilt = compute(spec, corrupted_after(bars, row, seed=row))
         assert same_bits(spoilt.iloc[: row + 1], whole.iloc[: row + 1]), f"row {row} looks ahead"
 
 
 @every_feature
 def test_row_is_unchanged_to_the_bit_when_all_later_bars_are_missing(spec):
-    whole = compute(spec, BARS)
-    for row in range(columns_of(spec).warmup_bars, len(BARS)):
-        assert same_bits(compute(spec, BARS.iloc[: row + 1]), whole.iloc[: row + 1]), f"row {row} looks ahead"
+    bars = bars_for(spec)
+    whole = compute(spec, bars)
+    for row in range(settled_from(spec, bars), len(bars)):
+        assert same_bits(compute(spec, bars.iloc[: row + 1]), whole.iloc[: row + 1]), f"row {row} looks ahead"
 
 
 @own_features
 def test_row_is_the_same_to_the_bit_however_much_history_stands_before_its_memory(spec):
-    warmup = columns_of(spec).warmup_bars
-    whole = compute(spec, BARS)
-    for dropped in (1, 7, 50, len(BARS) - warmup - 1):
-        assert same_bits(compute(spec, BARS.iloc[dropped:]).iloc[warmup:], whole.iloc[dropped + warmup :])
+    bars = bars_for(spec)
+    whole = compute(spec, bars)
+    for dropped in (1, 7, 50, len(bars) - settled_from(spec, bars) - 1 if spec not in SESSIONS else 131):
+        later = bars.iloc[dropped:]
+        first = settled_from(spec, later)
+        assert same_bits(compute(spec, later).iloc[first:], whole.iloc[dropped + first :])
 
 
 @every_feature
 def test_only_the_warm_up_rows_are_nan_and_it_is_the_same_on_any_bars(spec):
     columns = columns_of(spec)
-    for bars in (BARS, make_bars(230, seed=5, freq="h", price=0.0001), make_bars(230, 6, freq="5min", price=60_000)):
+    others = make_bars(230, seed=5, freq="h", price=0.0001), make_bars(230, 6, freq="7min", price=60_000)
+    for bars in (bars_for(spec), *others):
         table = compute(spec, bars)
         missing = table.isna().to_numpy()
-        assert missing[: columns.warmup_bars].any(axis=1).all()
-        assert np.isfinite(table.to_numpy()[columns.warmup_bars :]).all()
+        warmup = settled_from(spec, bars)
+        assert warmup == columns.warmup_bars or spec in SESSIONS
+        assert missing[:warmup].any(axis=1).all()
+        assert np.isfinite(table.to_numpy()[warmup:]).all()
         assert (table.dtypes == np.float64).all()
         assert tuple(table.columns) == columns.names
         assert table.index.equals(bars.index)
@@ -62,9 +73,10 @@ def test_only_the_warm_up_rows_are_nan_and_it_is_the_same_on_any_bars(spec):
 
 @own_features
 def test_flat_prices_without_volume_give_finite_rows_equal_to_each_other(spec):
-    n_bars = columns_of(spec).warmup_bars + 20
+    n_bars = columns_of(spec).warmup_bars + (120 if spec in SESSIONS else 20)
     price = [0.1] * n_bars
-    rows = compute(spec, frame(price, price, price, price, [0.0] * n_bars)).iloc[-20:]
+    freq = "30min" if spec in SESSIONS else "D"
+    rows = compute(spec, frame(price, price, price, price, [0.0] * n_bars, freq=freq)).iloc[-20:]
     assert np.isfinite(rows.to_numpy()).all()
     if not spec.name.startswith("time_of"):
         assert (np.ptp(rows.to_numpy(), axis=0) == 0).all()
@@ -72,18 +84,19 @@ def test_flat_prices_without_volume_give_finite_rows_equal_to_each_other(spec):
 
 @own_features
 def test_prices_that_stop_moving_after_wild_ones_stay_finite(spec):
-    bars = make_bars(150)
+    bars = make_bars(150, freq=bars_for(spec).index.freq)
     n_flat = 200
     price = [float(bars["close"].iloc[-1])] * n_flat
     still = frame(price, price, price, price, [0.0] * n_flat)
-    still.index = pd.date_range(bars.index[-1] + pd.Timedelta(days=1), periods=n_flat, freq="D", tz="UTC")
-    rows = compute(spec, pd.concat([bars, still])).iloc[columns_of(spec).warmup_bars :]
+    still.index = pd.date_range(bars.index[-1], periods=n_flat + 1, freq=bars.index.freq, name="time")[1:]
+    bars = pd.concat([bars, still])
+    rows = compute(spec, bars).iloc[settled_from(spec, bars) :]
     assert np.isfinite(rows.to_numpy()).all()
 
 
 @every_feature
 def test_bars_are_left_as_they_are_and_attrs_do_not_matter(spec):
-    bars = make_bars(230)
+    bars = bars_for(spec).copy()
     before = bars.copy(deep=True)
     plain = Pipeline([spec], "none").fit(bars).transform(bars)
     bars.attrs["uri"] = "sample:AAPL"
@@ -94,7 +107,7 @@ def test_bars_are_left_as_they_are_and_attrs_do_not_matter(spec):
 
 @own_features
 def test_features_are_free_of_the_scale_of_price_and_volume(spec):
-    bars = make_bars(230)
+    bars = bars_for(spec)
     scaled = bars * [8.0, 8.0, 8.0, 8.0, 4.0]
     np.testing.assert_allclose(compute(spec, scaled), compute(spec, bars), rtol=1e-9, atol=1e-9)
 

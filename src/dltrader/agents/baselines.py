@@ -64,9 +64,13 @@ class Baseline(NamedConfig, ABC):
 
 
 class BuyAndHold(Baseline):
-    """Buys once, as much as there is cash for, and holds."""
+    """Buys once, as much as there is cash for, and holds: over night too, whatever session others keep to."""
 
     name: Literal["buy_and_hold"] = "buy_and_hold"
+
+    def adapt(self, config: EnvConfig) -> EnvConfig:
+        """Without a session."""
+        return super().adapt(config).model_copy(update={"session": None})
 
     def choose(self, observation: Observation, shape: tuple[int, ...], state: Any) -> tuple[Any, Any]:
         """Fully long."""

@@ -7,8 +7,8 @@ draws the same cases with hypothesis, which can then make a failing one smaller 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +17,9 @@ import pandas as pd
 from gymnasium import spaces
 
 from dltrader.data import load_bars, validate_bars
+from dltrader.data.sessions import Clock
 from dltrader.envs.contract import EnvConfig
+from dltrader.envs.session import Session
 from dltrader.features import DEFAULT_FEATURES, Pipeline
 
 PLAIN = {"window_bars": 1, "features": ["log_return"], "scaling": "none"}
@@ -39,6 +41,8 @@ FULL_SIGHT = {"window_bars": 32, "features": list(DEFAULT_FEATURES), "scaling": 
 
 STEPS = 60
 INSTRUMENTS = ("AAPL", "IBM", "MSFT")
+HALF_HOURS = 13
+"""Bars of a session."""
 EVENTS = ("limit", "limit", "stale", "one_sided", "missing")
 
 
@@ -142,7 +146,24 @@ def draw_case(choices: Choices) -> Case:
     bars = draw_bars(choices, n_instruments, n_bars)
     times = next(iter(bars.values())).index
     start = times[bars_needed(config) - 1 + choices.whole(0, 10)] if choices.flag() else None
-    return Case(config, bars, draw_actions(choices, config, n_instruments), choices.whole(0, 2**31 - 1), start)
+    case = Case(config, bars, draw_actions(choices, config, n_instruments), choices.whole(0, 2**31 - 1), start)
+    return _in_sessions(case, choices) if choices.whole(0, 7) == 7 else case
+
+
+def _in_sessions(case: Case, choices: Choices) -> Case:
+    """The same bars as half-hours of trading days, under the rules of a session."""
+    session = Session(warmup_minutes=choices.pick(30, 0, 90), flat_at_close=not choices.flag())
+    times = reduce(pd.Index.union, (frame.index for frame in case.bars.values()))
+    days = pd.bdate_range("2024-03-01", periods=-(-len(times) // HALF_HOURS))  # over the change to summer time
+    opens = Clock().opens(days)
+    stamps = [opened + (i + 1) * pd.Timedelta(minutes=30) for opened in opens for i in range(HALF_HOURS)]
+    placed = dict(zip(times, stamps, strict=False))
+    bars = {
+        name: frame.set_axis(pd.DatetimeIndex([placed[time] for time in frame.index], name="time"), axis=0)
+        for name, frame in case.bars.items()
+    }
+    config = case.config.model_copy(update={"session": session})
+    return replace(case, config=config, bars=bars, start=None if case.start is None else placed[case.start])
 
 
 def bars_needed(config: EnvConfig) -> int:

@@ -75,6 +75,7 @@ def _complexity(case: Case) -> tuple[int, ...]:
     """What a person has to read before a case is understood; less of an earlier number is better."""
     config, frames = case.config.to_mapping(), list(case.bars.values())
     settings = sum(config[name] != value for name, value in SIMPLEST.items()) + (case.start is not None)
+    settings += case.config.session is not None
     settings += sum(config["costs"][name] != value for name, value in SIMPLEST["costs"].items())
     trades = int((case.actions != _holding(case, 0, len(case.actions), every=True)).sum())
     numbers = np.concatenate([case.actions.ravel(), *(frame.to_numpy().ravel() for frame in frames)])
@@ -129,6 +130,7 @@ def _plainer(case: Case, bar: int) -> Iterator[Case]:
         yield from _under(case, given | {name: value})
     for name, value in SIMPLEST["costs"].items():
         yield from _under(case, override(given, {f"costs.{name}": value}))
+    yield from _under(case, given | {"session": None})
     yield from _under(case, given | {"action": given["action"]["name"]})
     yield from _under(case, given | {name: SIMPLEST[name] for name in PLAIN})
     yield replace(case, start=None)

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig, Observation, observation_space
+from dltrader.envs.market import ContextLike
 from dltrader.envs.markets import Episodes, MarketsLike, markets_of
 from dltrader.envs.records import Step
+from dltrader.envs.session import PHASES
 from dltrader.envs.stepper import STOP, Prepare, SteppedStrategy, Stepper, run_episode
 from dltrader.errors import ConfigError, EnvironmentStateError
 from dltrader.features import FittedPipeline
@@ -56,7 +58,8 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
     ## Info
     From reset and step alike: `time`, `close`, `equity`, `cash`, `position` (units), and the bar's `fills` and
     `rejections`. With several instruments `close` and `position` are vectors, with several markets `market` is the name
-    of the one that the episode has drawn.
+    of the one that the episode has drawn. With `config.session` `session` is the phase in which the next action is
+    decided: open, warmup, closing or closed.
 
     ## Version History
     v0: the first.
@@ -67,6 +70,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
             episode draws one: a list of these, a URI with a wildcard, or `Markets`.
         config: An `EnvConfig` or a mapping with its fields.
         pipeline: Computes the features instead of one fitted on these bars.
+        context: Markets that features look at, names to frames or source URIs, in place of `config.context`.
         start: No decision before this time; earlier bars only warm the features up.
         prepare: Called with the Cerebro of every episode before it runs.
         render_mode: None, "ansi" (one line of text) or "rgb_array" (a picture of the recent bars).
@@ -84,6 +88,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         config: EnvConfig | Mapping[str, Any] | None = None,
         *,
         pipeline: FittedPipeline | None = None,
+        context: ContextLike | None = None,
         start: str | pd.Timestamp | None = None,
         prepare: Prepare | None = None,
         render_mode: str | None = None,
@@ -91,7 +96,7 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ConfigError(f"render_mode must be null, 'ansi' or 'rgb_array', was {render_mode!r}")
         self.config = config if isinstance(config, EnvConfig) else EnvConfig.from_mapping(config or {})
-        self.markets = markets_of(bars, self.config, pipeline=pipeline, start=start)
+        self.markets = markets_of(bars, self.config, pipeline=pipeline, start=start, context=context)
         self.market = self.markets.first
         self._episodes = Episodes(self.markets, self.config)
         self.prepare = prepare
@@ -267,6 +272,9 @@ class TradingEnv(gymnasium.Env[Observation, Any]):
     def _info(self) -> dict[str, Any]:
         trader = self._trader
         drawn = {"market": self._name} if len(self.markets.each) > 1 else {}
+        phases = self.market.phases(self.config.session)
+        if phases is not None:
+            drawn["session"] = PHASES[phases[self._bar]]
         return drawn | {
             "time": self.market.stamps[self._bar],
             "close": trader.closes[0] if self._single else np.array(trader.closes),

@@ -10,6 +10,7 @@ a position counts (shares, coins, lots of currency); *money* is the account's cu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -19,7 +20,9 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from dltrader.config import Config, named
 from dltrader.envs.actions import ACTIONS, ActionScheme, TargetPosition
+from dltrader.envs.numeric import Number
 from dltrader.envs.rewards import RewardField, log_growth
+from dltrader.envs.session import Session
 from dltrader.errors import BundleError, ConfigError
 from dltrader.features import DEFAULT_FEATURES, SCALINGS, FeatureSpec, FittedPipeline, RollingScaling, Scaling
 
@@ -62,6 +65,11 @@ class EnvConfig(Config):
     features: tuple[FeatureSpec, ...] = Field(
         DEFAULT_FEATURES, min_length=1, description="What is computed from the bars"
     )
+    context: dict[str, str] = Field(
+        {},
+        exclude_if=lambda context: not context,
+        description="Markets that are seen and not traded: names, as features use them, to source URIs",
+    )
     scaling: Annotated[SerializeAsAny[Scaling], named(SCALINGS)] = Field(
         RollingScaling(), description="How features are made comparable, without looking ahead"
     )
@@ -81,6 +89,11 @@ class EnvConfig(Config):
     allow_short: bool = Field(default=True, description="Whether positions below zero are allowed")
     episode_bars: int | None = Field(None, ge=1, description="Steps in an episode; null for all bars there are")
     random_start: bool = Field(default=False, description="Whether episodes start at a random bar")
+    session: Session | None = Field(
+        None,
+        exclude_if=lambda session: session is None,
+        description="When decisions count, of a trader who is flat over night; null for all bars",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -90,6 +103,23 @@ class EnvConfig(Config):
     def action_space(self, n_instruments: int) -> spaces.Space[Any]:
         """The Gymnasium space of actions for so many instruments."""
         return self.action.space(n_instruments, allow_short=self.allow_short)
+
+    def decision(
+        self, asked: Sequence[Number], held: Sequence[Number], phase: Number = None
+    ) -> tuple[Sequence[Number], list[Any]]:
+        """What is asked for within the session, and whether each instrument is to be traded for it.
+
+        Args:
+            asked: Exposures, or units where actions count in them, one an instrument; floats or arrays of lanes.
+            held: Those asked for and reached last.
+            phase: Where the decision stands in the session; None where there is none.
+        """
+        rebalances = self.action.rebalances  # trades on every bar; the exposures need not have changed
+        if self.session is None:
+            return asked, [rebalances or new != old for new, old in zip(asked, held, strict=True)]
+        asked = self.session.allowed(phase, asked, held)
+        free = rebalances & self.session.is_free(phase)
+        return asked, [free | (new != old) for new, old in zip(asked, held, strict=True)]
 
     def require_fitted(self, pipeline: FittedPipeline | None) -> None:
         """Check that scaling learned from training bars is not learned again from the bars that are traded.

@@ -44,6 +44,8 @@ class Lanes:
         self.config, self.n_lanes, self.arrays = config, n_lanes, arrays
         self._prices = arrays.take_in(markets.prices())
         self._windows = Windows(arrays, arrays.take_in(markets.features), config.window_bars)
+        phases = markets.phases(config.session)
+        self._phases = None if phases is None else arrays.take_in(phases)
         self._bound = ACCOUNT_BOUND * config.leverage
         places = range(markets.n_instruments)
         self.bar: Any = arrays.integers([0] * n_lanes)
@@ -91,8 +93,8 @@ class Lanes:
         """
         config, ledger = self.config, self.ledger
         asked = config.action.targets(parts, self.held, allow_short=config.allow_short, leverage=config.leverage)
-        # What rebalances trades on every bar; the exposures need not have changed.
-        trading = [config.action.rebalances or new != old for new, old in zip(asked, self.held, strict=True)]
+        phase = None if self._phases is None else self.arrays.xp.take(self._phases, self.bar, axis=0)
+        asked, trading = config.decision(asked, self.held, phase)
         slippage, decided = config.costs.slippage, self.closes
         self.bar = self.bar + 1
         opens, highs, lows, closes = self._quotes()

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from dltrader.data import load_bars, validate_bars
 from dltrader.data.feed import FeedArrays
 from dltrader.envs.contract import UNSCALED_BOUND, EnvConfig, FloatArray
+from dltrader.envs.session import Session
 from dltrader.errors import BarsError, ConfigError, FeatureError
 from dltrader.features import FittedPipeline, Pipeline
+from dltrader.features.context import context_names, require_context
 
 BarsLike: TypeAlias = pd.DataFrame | str | Mapping[str, "pd.DataFrame | str"]
 """Bars, a source URI, or a mapping of instrument names to either."""
+
+ContextLike: TypeAlias = Mapping[str, "pd.DataFrame | str"]
+"""Markets that are seen and not traded: names, as features use them, to bars or source URIs."""
 
 STAMPED_BARS = 200_000
 """Up to so many bars their times are kept as Timestamp objects, which are quicker to hand out."""
@@ -33,6 +39,7 @@ class Market:
         feature_names: With several instruments prefixed by the instrument, "AAPL.rsi_14".
         pipeline: What computed the features.
         first: Index of the first bar at which a decision can be made.
+        context: Markets that features look at: name -> bars, on times of their own.
     """
 
     bars: Mapping[str, pd.DataFrame]
@@ -40,6 +47,7 @@ class Market:
     feature_names: tuple[str, ...]
     pipeline: FittedPipeline
     first: int
+    context: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -50,6 +58,7 @@ class Market:
         pipeline: FittedPipeline | None = None,
         start: str | pd.Timestamp | None = None,
         steps: int = 1,
+        context: ContextLike | None = None,
     ) -> Market:
         """Align the bars, compute their features and find the first bar that can be traded on.
 
@@ -59,15 +68,20 @@ class Market:
             pipeline: Computes the features instead of one fitted on these bars, as a trained policy's own does.
             start: No decision before this time; earlier bars only warm the features up.
             steps: How many steps there must be bars for.
+            context: Markets that features look at, in place of those that the configuration names.
 
         Raises:
             BarsError: There are too few bars, or the instruments share too few times.
+            ConfigError: A feature looks at a market that is not there, or the bars are too long for an interval or
+                for the session.
             FeatureError: A feature cannot be computed.
         """
         frames = aligned(frames_of(bars))
         index = next(iter(frames.values())).index
+        others = context_of(config, context)
         unfitted = Pipeline(config.features, config.scaling)
-        warmup = unfitted.warmup_bars if pipeline is None else pipeline.warmup_bars
+        # Of aligned instruments it is the same for each: it depends on the times only.
+        warmup = (pipeline or unfitted).warmup_on(next(iter(frames.values())), others)
         needed = warmup + config.window_bars
         if len(index) < needed + steps:
             raise BarsError(
@@ -76,13 +90,13 @@ class Market:
                 "load more history, or choose shorter features, scaling or window_bars"
             )
         if pipeline is None:
-            pipeline = unfitted.fit(frames)
+            pipeline = unfitted.fit(frames, others)
         features = np.zeros((len(index), len(frames) * len(pipeline.names)), np.float32)
         names: list[str] = []
         for instrument, frame in frames.items():
             columns = slice(len(names), len(names) + len(pipeline.names))
             # The rows of the warm-up stay 0 and are never shown to anyone.
-            pipeline.matrix(frame, out=features[pipeline.warmup_bars :, columns])
+            pipeline.matrix(frame, out=features[warmup:, columns], context=others)
             names += [column if len(frames) == 1 else f"{instrument}.{column}" for column in pipeline.names]
         _require_bounded(features, names, pipeline.clip)
         features.flags.writeable = False
@@ -94,7 +108,9 @@ class Market:
                     f"no step can be taken from {start} on: the bars end at {index[-1]:%Y-%m-%d %H:%M}, "
                     f"and the first bar that can be traded on is {index[min(first, len(index) - 1)]:%Y-%m-%d %H:%M}"
                 )
-        return cls(frames, features, tuple(names), pipeline, first)
+        market = cls(frames, features, tuple(names), pipeline, first, others)
+        market.phases(config.session)  # a session that the bars are too long for is refused here
+        return market
 
     @property
     def instruments(self) -> tuple[str, ...]:
@@ -118,13 +134,31 @@ class Market:
         """The bars as backtrader takes them, one an instrument."""
         return tuple(FeedArrays.from_bars(frame) for frame in self.bars.values())
 
+    def phases(self, session: Session | None) -> npt.NDArray[np.int64] | None:
+        """Where every bar stands in a session, (bars,) as `Session.phases` says; None without one.
+
+        Raises:
+            ConfigError: The bars are too long for the session.
+        """
+        if session is None:
+            return None
+        known = self._phases
+        if session not in known:
+            known[session] = session.phases(self.times)
+        return known[session]
+
+    @cached_property
+    def _phases(self) -> dict[Session, npt.NDArray[np.int64]]:
+        """What `phases` has found."""
+        return {}
+
     def __len__(self) -> int:
         """How many bars there are, warm-up included."""
         return len(self.features)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be derived again."""
-        derived = {"stamps", "feeds"}
+        derived = {"stamps", "feeds", "_phases"}
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
 
@@ -157,6 +191,21 @@ def frames_of(bars: BarsLike) -> dict[str, pd.DataFrame]:
         name: load_bars(frame) if isinstance(frame, str) else validate_bars(frame, origin=f"bars of {name}")
         for name, frame in bars.items()
     }
+
+
+def context_of(config: EnvConfig, given: ContextLike | None = None) -> dict[str, pd.DataFrame]:
+    """The markets that the features of a configuration look at: those given, else loaded from where it says.
+
+    They need no cut: no bar sees a later one.
+
+    Raises:
+        ConfigError: One is neither given nor named.
+        SourceError: A source is missing or does not answer.
+        BarsError: Bars break their rules.
+    """
+    known = {**config.context, **(given or {})}
+    require_context(config.features, known)
+    return {name: frames_of({name: known[name]})[name] for name in context_names(config.features)}
 
 
 def instrument_of(bars: pd.DataFrame | str) -> str:

@@ -13,7 +13,8 @@ import pandas as pd
 
 from dltrader.data import expand
 from dltrader.envs.contract import EnvConfig, FloatArray
-from dltrader.envs.market import BarsLike, Market, aligned, frames_of, instrument_of
+from dltrader.envs.market import BarsLike, ContextLike, Market, aligned, context_of, frames_of, instrument_of
+from dltrader.envs.session import Session
 from dltrader.errors import BarsError, ConfigError
 from dltrader.features import FittedPipeline, Pipeline
 
@@ -49,6 +50,8 @@ class Markets:
         *,
         pipeline: FittedPipeline | None = None,
         start: str | pd.Timestamp | None = None,
+        context: ContextLike | None = None,
+        steps: int | None = None,
     ) -> Markets:
         """Compute the features of every market, once, with one pipeline for all.
 
@@ -57,6 +60,8 @@ class Markets:
             config: What is computed, and how long an episode is.
             pipeline: Computes the features instead of one fitted on all these bars.
             start: No decision before this time; earlier bars only warm the features up.
+            context: Markets that features look at, in place of those that the configuration names.
+            steps: How many steps there must be bars for in each; None: a whole episode.
 
         Raises:
             BarsError: A market has too few bars for an episode, or another interval or number of instruments.
@@ -65,9 +70,10 @@ class Markets:
         """
         frames = _by_name(bars)
         _require_alike(frames)
+        others = context_of(config, context)
         if pipeline is None:
             every = {f"{name} {one}": frame for name, market in frames.items() for one, frame in market.items()}
-            pipeline = Pipeline(config.features, config.scaling).fit(every)
+            pipeline = Pipeline(config.features, config.scaling).fit(every, others)
         lengths = [len(next(iter(market.values()))) for market in frames.values()]
         begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         features = np.empty((sum(lengths), len(pipeline.names) * len(next(iter(frames.values())))), np.float32)
@@ -76,7 +82,12 @@ class Markets:
         for (name, bars_of_one), begin in zip(frames.items(), begins, strict=True):
             try:
                 market = Market.build(
-                    bars_of_one, config, pipeline=pipeline, start=start, steps=config.episode_bars or 1
+                    bars_of_one,
+                    config,
+                    pipeline=pipeline,
+                    start=start,
+                    steps=config.episode_bars or 1 if steps is None else steps,
+                    context=others,
                 )
                 # Each becomes a slice of the whole before the next is made: features live once.
                 part = features[begin : begin + len(market)]
@@ -109,7 +120,8 @@ class Markets:
     @property
     def instruments(self) -> tuple[str, ...]:
         """What stands in every place of a vector over instruments."""
-        return tuple(" or ".join(names) for names in zip(*(m.instruments for m in self.each.values()), strict=True))
+        each = zip(*(market.instruments for market in self.each.values()), strict=True)
+        return tuple(" or ".join(dict.fromkeys(names)) for names in each)
 
     @property
     def pipeline(self) -> FittedPipeline:
@@ -129,6 +141,12 @@ class Markets:
         """The time of every bar, UTC."""
         return np.concatenate([market.times.tz_convert(None).to_numpy() for market in self.each.values()])
 
+    def phases(self, session: Session | None) -> Indices | None:
+        """Where every bar stands in a session, as `Market.phases` says; None without one."""
+        if session is None:
+            return None
+        return np.concatenate([market.phases(session) for market in self.each.values()])
+
     def __len__(self) -> int:
         """How many bars there are in all."""
         return len(self.features)
@@ -144,6 +162,7 @@ def markets_of(
     *,
     pipeline: FittedPipeline | None = None,
     start: str | pd.Timestamp | None = None,
+    context: ContextLike | None = None,
 ) -> Markets:
     """Whatever an environment takes as bars, as markets; a mapping is one market, a portfolio of its instruments.
 
@@ -158,8 +177,8 @@ def markets_of(
     if isinstance(bars, str) and len(uris := expand(bars)) > 1:
         bars = uris
     if isinstance(bars, str | Mapping | pd.DataFrame) or not isinstance(bars, Sequence):
-        return Markets.of(Market.build(bars, config, pipeline=pipeline, start=start))
-    return Markets.build(bars, config, pipeline=pipeline, start=start)
+        return Markets.of(Market.build(bars, config, pipeline=pipeline, start=start, context=context))
+    return Markets.build(bars, config, pipeline=pipeline, start=start, context=context)
 
 
 class Episode(NamedTuple):

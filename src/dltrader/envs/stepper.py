@@ -40,6 +40,7 @@ class SteppedStrategy(bt.Strategy):
         config: EnvConfig = self.p.config
         stamps, before, bars = market.stamps, self.p.first - 1, self.datas[0]
         self.trader = Trader(self, config, market.instruments, now=lambda: stamps[before + len(bars)])
+        self._phases, self._before, self._bars = market.phases(config.session), before, bars
         self.p.started(self)
 
     def next_open(self) -> None:
@@ -55,7 +56,8 @@ class SteppedStrategy(bt.Strategy):
         if answer is STOP:
             self.cerebro.runstop()
         else:
-            self.trader.decide(answer)
+            phase = None if self._phases is None else int(self._phases[self._before + len(self._bars)])
+            self.trader.decide(answer, phase)
 
     # Indicators that a user adds must not take bars away from the agent.
     prenext, prenext_open = next, next_open

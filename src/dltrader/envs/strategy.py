@@ -10,7 +10,7 @@ import pandas as pd
 
 from dltrader.data.bars import COLUMNS, validate_bars
 from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig
-from dltrader.envs.market import Market
+from dltrader.envs.market import Market, context_of
 from dltrader.envs.trader import Trader
 from dltrader.errors import BarsError, ConfigError
 
@@ -26,11 +26,20 @@ class PolicyStrategy(bt.Strategy):
         policy: Anything with `predict`; a policy of a run brings its own configuration and features.
         config: The `EnvConfig`; by default the policy's own.
         pipeline: Computes the features; by default the policy's own, else one made from the configuration.
+        context: Markets that features look at, names to frames, in place of the configuration's; while bars come in one
+            by one, it must hold those of these markets up to then whenever a bar is closed.
         start: No decision before this time; earlier bars only warm the features up.
         deterministic: Whether the policy takes its likeliest action rather than drawing one.
     """
 
-    params = (("policy", None), ("config", None), ("pipeline", None), ("start", None), ("deterministic", True))
+    params = (
+        ("policy", None),
+        ("config", None),
+        ("pipeline", None),
+        ("context", None),
+        ("start", None),
+        ("deterministic", True),
+    )
 
     def __init__(self) -> None:
         policy = self.p.policy
@@ -56,6 +65,7 @@ class PolicyStrategy(bt.Strategy):
         self.trader = Trader(self, config, self._instruments(), now=self._now)
         self._pipeline = self.p.pipeline or getattr(policy, "pipeline", None)
         config.require_fitted(self._pipeline)
+        self._context = context_of(config) if self.p.context is None else self.p.context
         self._state: Any = None
         self._market: Market | None = None
         self._rows: dict[pd.Timestamp, int] = {}
@@ -89,7 +99,8 @@ class PolicyStrategy(bt.Strategy):
         action, self._state = self.p.policy.predict(
             observation, state=self._state, episode_start=np.array([first]), deterministic=self.p.deterministic
         )
-        self.trader.decide(self.trader.ask(action))
+        phases = market.phases(self.env_config.session)
+        self.trader.decide(self.trader.ask(action), None if phases is None else int(phases[row]))
 
     # Indicators of a subclass must not take bars away from the policy.
     prenext, prenext_open = next, next_open
@@ -117,7 +128,14 @@ class PolicyStrategy(bt.Strategy):
             for name, data in zip(self._instruments(), self.datas, strict=True)
         }
         try:
-            self._market = Market.build(frames, self.env_config, pipeline=self._pipeline, start=self.p.start, steps=0)
+            self._market = Market.build(
+                frames,
+                self.env_config,
+                pipeline=self._pipeline,
+                start=self.p.start,
+                steps=0,
+                context=self._context,
+            )
         except BarsError:
             if preloaded:
                 raise

@@ -55,7 +55,7 @@ class Trader:
         )
         self._names = dict(zip(map(id, self._datas), instruments, strict=True))
         self._broker = strategy.broker
-        self._action = config.action
+        self._action, self._decision = config.action, config.decision
         self._allow_short, self._leverage = config.allow_short, config.leverage
         self._costs, self._lot_size = config.costs, config.lot_size
         self._at_open = config.sizing == "at_open"
@@ -105,9 +105,14 @@ class Trader:
         """
         return self._action.exposures(action, self.held, allow_short=self._allow_short, leverage=self._leverage)
 
-    def decide(self, asked: Sequence[float]) -> None:
-        """Set out from this bar's close for the exposures asked for; orders are sent now or at the next open."""
-        trading = [self._action.rebalances or new != old for new, old in zip(asked, self.held, strict=True)]
+    def decide(self, asked: Sequence[float], phase: int | None = None) -> None:
+        """Set out from this bar's close for the exposures asked for; orders are sent now or at the next open.
+
+        Args:
+            asked: Of `ask`.
+            phase: Where the bar stands in the session, if the configuration has one.
+        """
+        asked, trading = self._decision(asked, self.held, phase)
         self.fills, self.rejections = [], []
         if not any(trading):
             return

@@ -18,9 +18,11 @@ from dltrader.envs.arrays import Arrays, to_numpy
 from dltrader.envs.contract import EnvConfig, observation_space
 from dltrader.envs.lanes import Lanes
 from dltrader.envs.ledger import Execution
+from dltrader.envs.market import ContextLike
 from dltrader.envs.markets import Episodes, MarketsLike, markets_of
 from dltrader.envs.memory import lane_bytes, require_memory
 from dltrader.envs.numeric import choose, some
+from dltrader.envs.session import PHASES
 from dltrader.errors import ConfigError, EnvironmentStateError
 from dltrader.features import FittedPipeline
 
@@ -38,7 +40,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     `info` carries arrays over lanes, for several instruments (lanes, instruments): `time` (UTC), `close`, `equity`,
     `cash`, `position`, and of the bar's orders `filled` and `refused` (signed units), `fill_price` and `commission`;
-    with several markets also `market`, the name of the lane's.
+    with several markets also `market`, the name of the lane's, and with `config.session` `session`, its phase.
 
     Args:
         bars: A frame, a source URI, a mapping of instrument names to either, which are traded together, or a `Market`;
@@ -46,6 +48,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         num_envs: Lanes.
         config: An `EnvConfig` or a mapping with its fields.
         pipeline: Computes the features instead of one fitted on these bars.
+        context: Markets that features look at, names to frames or source URIs, in place of `config.context`.
         start: No decision before this time; earlier bars only warm the features up.
         together: How many lanes begin an episode on the same bars, and then go ways of their own.
         windows: Whether observations hold the window itself as `market`, as those of `TradingEnv` do; without, they
@@ -69,6 +72,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         config: EnvConfig | Mapping[str, Any] | None = None,
         *,
         pipeline: FittedPipeline | None = None,
+        context: ContextLike | None = None,
         start: str | pd.Timestamp | None = None,
         together: int = 1,
         windows: bool = True,
@@ -86,7 +90,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             )
         self._arrays = Arrays.of(arrays, device)
         self.config = config if isinstance(config, EnvConfig) else EnvConfig.from_mapping(config or {})
-        self.markets = markets_of(bars, self.config, pipeline=pipeline, start=start)
+        self.markets = markets_of(bars, self.config, pipeline=pipeline, start=start, context=context)
         self.num_envs = num_envs
         n_instruments, n_features = self.markets.n_instruments, self.markets.features.shape[1]
         require_memory(
@@ -110,6 +114,7 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.action_space: Any = batch_space(self.single_action_space, num_envs)
         self.observation_space: Any = batch_space(self.single_observation_space, num_envs)
         self._times = self.markets.times()  # an array has no time zones
+        self._phases = self.markets.phases(self.config.session)
         self._episodes = Episodes(self.markets, self.config)
         self._together = together
         self._names = np.array(self.markets.names)
@@ -227,6 +232,8 @@ class TradingVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         info = {"time": self._times[to_numpy(lanes.bar)], "equity": lanes.equity, "cash": lanes.cash}
         if len(self.markets.each) > 1:
             info["market"] = self._names[self._market]
+        if self._phases is not None:
+            info["session"] = np.array(PHASES)[self._phases[to_numpy(lanes.bar)]]
         if self.markets.n_instruments == 1:
             return info | {name: values[0] for name, values in by_instrument.items()}
         dtype = self._arrays.xp.float64

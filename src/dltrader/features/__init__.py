@@ -2,8 +2,10 @@
 
     spec       one entry of a declarative list: a feature's name and its parameters
     feature    a function of bars that gives one or several columns; row t uses bars up to t only
-    settled    a row for which enough bars have passed; the rows before are the warm-up, dropped and
-    never filled scaling    what makes features comparable, without looking ahead
+    settled    a row for which enough bars have passed; the rows before are the warm-up, dropped and never filled
+    scaling    what makes features comparable, without looking ahead
+    context    bars of other markets, which are seen and not traded
+    interval   of the higher bars that a feature is computed on, such as weeks of daily bars
 
 A `Pipeline` is a list of specs and a scaling; `fit` turns it into a `FittedPipeline`, and only that
 transforms bars. The features of this library have a finite memory: a row is the same to the bit

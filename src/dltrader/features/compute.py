@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dltrader.errors import BarsError, FeatureError
+from dltrader.features.context import NO_CONTEXT, Context, as_of, context_names, require_context, require_fresh, view_of
 from dltrader.features.indicators import FEATURES
 from dltrader.features.windows import Array
 
@@ -22,7 +24,13 @@ PROBE_BARS = (512, 4_096, 32_768)
 
 
 class Columns(NamedTuple):
-    """What a spec gives, whatever the bars."""
+    """What a spec gives, whatever the bars.
+
+    Attributes:
+        names: The columns.
+        warmup_bars: How many leading rows are not settled, of the bars that it is computed on; 0 for a feature that is
+            settled by its sessions. How many of the traded bars that takes is told by `settled_from`.
+    """
 
     names: tuple[str, ...]
     warmup_bars: int
@@ -52,16 +60,80 @@ def is_own(spec: FeatureSpec) -> bool:
     return module.startswith("dltrader.features.indicators.")
 
 
-def compute(spec: FeatureSpec, bars: pd.DataFrame) -> pd.DataFrame:
+def plain_context(specs: Iterable[FeatureSpec], context: Context | None) -> Context:
+    """The markets of a context that features look at, as `plain_bars` gives them.
+
+    Raises:
+        BarsError: A column is missing, or the times are not UTC.
+        ConfigError: A market is missing.
+    """
+    specs = list(specs)
+    require_context(specs, context or NO_CONTEXT)
+    return {name: plain_bars(context[name]) for name in context_names(specs)} if context else NO_CONTEXT
+
+
+def compute(spec: FeatureSpec, bars: pd.DataFrame, context: Context = NO_CONTEXT) -> pd.DataFrame:
     """The columns of a spec over bars, one row a bar, float64; NaN where they are not settled.
 
     Args:
         spec: A feature and its parameters.
         bars: Of `plain_bars`.
+        context: Of `plain_context`.
 
     Raises:
+        ConfigError: The feature's market is missing, or its interval is no longer than the bars.
         FeatureError: The feature failed, or gave something else than numbers for these bars.
     """
+    if not spec.looks_elsewhere:
+        return _computed(spec, bars)
+    view = view_of(spec, bars, context)
+    times = pd.DatetimeIndex(bars.index)
+    if len(view.bars) == 0:
+        return pd.DataFrame(np.nan, times, list(columns_of(spec).names))
+    return as_of(_computed(spec, view.bars), view.known, times)
+
+
+def settled_from(spec: FeatureSpec, bars: pd.DataFrame, context: Context = NO_CONTEXT) -> int:
+    """The first row of bars at which a feature is settled; it depends on their times only.
+
+    Args:
+        spec: A feature and its parameters.
+        bars: Of `plain_bars`.
+        context: Of `plain_context`.
+
+    Raises:
+        BarsError: The bars of a higher interval, of another market or of whole sessions are too few, or out of date.
+        ConfigError: As of `compute`.
+    """
+    if not spec.looks_elsewhere:
+        return _settled_row(spec, bars)
+    view = view_of(spec, bars, context)
+    times = pd.DatetimeIndex(bars.index)
+    needed = _settled_row(spec, view.bars)
+    stamps = times.as_unit("ns").asi8
+    closed = int(view.known.searchsorted(stamps[-1], side="right"))
+    if needed >= closed:
+        of = "".join(f" of {each}" for each in (spec.interval, spec.market) if each is not None)
+        raise BarsError(
+            f"{spec.label} takes {needed + 1} bars{of} to warm up, and {closed} are closed by "
+            f"{times[-1]:%Y-%m-%d %H:%M}, the last of {len(times)} bars; load more history, or choose shorter windows "
+            "or intervals"
+        )
+    row = int(stamps.searchsorted(view.known[needed]))
+    require_fresh(spec, times, row, context)
+    return row
+
+
+def _settled_row(spec: FeatureSpec, bars: pd.DataFrame) -> int:
+    """The first settled row of the bars that a feature is computed on."""
+    by_times: Any = getattr(FEATURES[spec.name], "settled_from", None)
+    if by_times is None:
+        return columns_of(spec).warmup_bars
+    return int(by_times(pd.DatetimeIndex(bars.index), **spec.parameters))
+
+
+def _computed(spec: FeatureSpec, bars: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a spec over the bars themselves."""
     feature = FEATURES[spec.name]
     with np.errstate(all="ignore"):  # 0 / 0 is dealt with below, where the time is known
         result = feature(bars if is_own(spec) else bars.copy(), **spec.parameters)
@@ -86,19 +158,23 @@ def compute(spec: FeatureSpec, bars: pd.DataFrame) -> pd.DataFrame:
 def columns_of(spec: FeatureSpec) -> Columns:
     """The names of a spec's columns and how many leading rows are not settled, measured on synthetic bars.
 
+    They are hourly and go on day and night.
+
     Raises:
         FeatureError: The feature fails, or is not settled within the longest synthetic bars.
     """
     failure: FeatureError | None = None
     for n_bars in PROBE_BARS:
         try:
-            table = compute(spec, probe_bars(n_bars))
+            table = _computed(spec, probe_bars(n_bars))
         except FeatureError as error:
             failure = error  # some indicators fail on too few bars
             continue
         failure = None
         settled = table.notna().to_numpy()
         if settled.any(axis=0).all():
+            if hasattr(FEATURES[spec.name], "settled_from"):
+                return Columns(tuple(map(str, table.columns)), 0)
             return Columns(tuple(map(str, table.columns)), int(settled.argmax(axis=0).max()))
     if failure is not None:
         raise failure

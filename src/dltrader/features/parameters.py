@@ -16,6 +16,9 @@ from dltrader.features.indicators import FEATURES, Feature
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+VIEW = ("interval", "market")
+"""Keys of a list's entry that say which bars a feature is computed on; no parameter of a feature can be called so."""
+
 
 @runtime_checkable
 class ForeignFeature(Protocol):
@@ -82,6 +85,11 @@ def _model_of(feature: Feature, name: str) -> type[Config]:
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             raise ConfigError(f"feature {name!r} takes {parameter}; name its parameters one by one")
+        if parameter.name in VIEW:
+            raise ConfigError(
+                f"feature {name!r} has a parameter {parameter.name!r}, which says for every feature on which bars "
+                "it is computed; call it something else"
+            )
         required = parameter.default is parameter.empty
         default = ... if required else parameter.default
         kind = Any if required or default is None else type(default)

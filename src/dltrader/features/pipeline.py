@@ -12,7 +12,16 @@ from pydantic import Field, model_validator
 
 from dltrader.config import Config
 from dltrader.errors import BarsError, ConfigError, FeatureError
-from dltrader.features.compute import columns_of, compute, finite_values, is_own, plain_bars
+from dltrader.features.compute import (
+    columns_of,
+    compute,
+    finite_values,
+    is_own,
+    plain_bars,
+    plain_context,
+    settled_from,
+)
+from dltrader.features.context import Context, context_names
 from dltrader.features.look_ahead import check_causal
 from dltrader.features.scaling import SCALINGS, Moments, Scaling, ScalingField
 from dltrader.features.spec import FeatureSpec
@@ -52,17 +61,37 @@ class Pipeline:
 
     @property
     def warmup_bars(self) -> int:
-        """How many leading bars give no row; known without bars."""
-        return _settled_from(self.specs) + self.scaling.warmup_bars
+        """How many leading bars give no row; known without bars.
 
-    def fit(self, bars: pd.DataFrame | Mapping[str, pd.DataFrame]) -> FittedPipeline:
+        Features of higher intervals, of other markets and of sessions may take more of some bars: see `warmup_on`.
+        """
+        return _warmup_bars(self.specs) + self.scaling.warmup_bars
+
+    def warmup_on(self, bars: pd.DataFrame, context: Context | None = None) -> int:
+        """How many leading rows of bars give no row; `warmup_bars` where no feature looks elsewhere.
+
+        It depends on the times of bars only.
+
+        Args:
+            bars: One instrument.
+            context: Markets that features look at.
+
+        Raises:
+            BarsError: A feature is nowhere settled on them.
+            ConfigError: A market is missing, or an interval is no longer than the bars'.
+        """
+        return _first_row(self.specs, plain_bars(bars), plain_context(self.specs, context)) + self.scaling.warmup_bars
+
+    def fit(self, bars: pd.DataFrame | Mapping[str, pd.DataFrame], context: Context | None = None) -> FittedPipeline:
         """Learn what the scaling has to learn, and check features that are not this library's for look-ahead.
 
         Args:
             bars: Those of training; of several instruments all rows are pooled.
+            context: Markets that features look at, by the names that the features use.
 
         Raises:
             BarsError: There are too few bars.
+            ConfigError: A market is missing, or an interval is no longer than the bars'.
             LookAheadError: A feature changes when later bars are removed.
             FeatureError: A feature cannot be computed or is not finite after its warm-up.
         """
@@ -70,9 +99,11 @@ class Pipeline:
         plains = [plain_bars(frame) for frame in frames]
         if not plains:
             raise BarsError("there are no bars to fit on; pass a frame or a mapping with at least one")
-        for plain in plains:
-            _require_enough(plain, self.warmup_bars)
-        learned = [moments for spec in self.specs for moments in self._checked_moments(spec, plains)]
+        others = plain_context(self.specs, context)
+        firsts = [_first_row(self.specs, plain, others) for plain in plains]
+        for plain, first in zip(plains, firsts, strict=True):
+            _require_enough(plain, first + self.scaling.warmup_bars)
+        learned = [moments for spec in self.specs for moments in self._checked_moments(spec, plains, firsts, others)]
         return FittedPipeline(
             features=self.specs,
             scaling=self.scaling,
@@ -81,14 +112,15 @@ class Pipeline:
             moments=Moments.of_columns(learned) if learned else None,
         )
 
-    def _checked_moments(self, spec: FeatureSpec, plains: Sequence[pd.DataFrame]) -> list[Moments]:
+    def _checked_moments(
+        self, spec: FeatureSpec, plains: Sequence[pd.DataFrame], firsts: Sequence[int], context: Context
+    ) -> list[Moments]:
         """Check a feature on all bars, and learn its columns' moments; an empty list where there is none to learn."""
-        first = _settled_from(self.specs)
         pools: list[list[Array]] = [[] for _ in columns_of(spec).names]
-        for plain in plains:
-            table = compute(spec, plain)
+        for plain, first in zip(plains, firsts, strict=True):
+            table = compute(spec, plain, context)
             if not is_own(spec):
-                check_causal(spec, plain, table, columns_of(spec).warmup_bars)
+                check_causal(spec, plain, table, settled_from(spec, plain, context), context)
             for pool, column in zip(pools, _settled_columns(spec, table, first), strict=True):
                 if self.scaling.learns:
                     pool.append(column)
@@ -105,13 +137,15 @@ class FittedPipeline(Config):
     features: tuple[FeatureSpec, ...] = Field(min_length=1, description="What is computed")
     scaling: ScalingField = Field(description="How it is scaled")
     names: tuple[str, ...] = Field(description="The columns, in order")
-    warmup_bars: int = Field(ge=0, description="How many leading bars give no row")
+    warmup_bars: int = Field(
+        ge=0, description="How many leading bars give no row, on any bars; see warmup_on for what looks elsewhere"
+    )
     moments: Moments | None = Field(None, description="What the scaling learned")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = _names(self.features)
-        warmup_bars = _settled_from(self.features) + self.scaling.warmup_bars
+        warmup_bars = _warmup_bars(self.features) + self.scaling.warmup_bars
         if (names, warmup_bars) != (self.names, self.warmup_bars):
             raise ConfigError(
                 f"the pipeline was fitted with {len(self.names)} columns and {self.warmup_bars} bars of warm-up, "
@@ -129,35 +163,52 @@ class FittedPipeline(Config):
         """The values lie in [-clip, clip]; None where they are not scaled and may be anything."""
         return self.scaling.bound
 
-    @overload
-    def transform(self, bars: pd.DataFrame) -> pd.DataFrame: ...
+    @property
+    def context(self) -> tuple[str, ...]:
+        """The names of the other markets that its features look at."""
+        return context_names(self.features)
+
+    def warmup_on(self, bars: pd.DataFrame, context: Context | None = None) -> int:
+        """As of `Pipeline`: how many leading rows of bars give no row."""
+        others = plain_context(self.features, context)
+        return _first_row(self.features, plain_bars(bars), others) + self.scaling.warmup_bars
 
     @overload
-    def transform(self, bars: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]: ...
+    def transform(self, bars: pd.DataFrame, context: Context | None = None) -> pd.DataFrame: ...
 
-    def transform(self, bars: pd.DataFrame | Mapping[str, pd.DataFrame]) -> pd.DataFrame | dict[str, pd.DataFrame]:
+    @overload
+    def transform(
+        self, bars: Mapping[str, pd.DataFrame], context: Context | None = None
+    ) -> dict[str, pd.DataFrame]: ...
+
+    def transform(
+        self, bars: pd.DataFrame | Mapping[str, pd.DataFrame], context: Context | None = None
+    ) -> pd.DataFrame | dict[str, pd.DataFrame]:
         """The scaled features of bars, which are left as they are.
 
         Args:
             bars: One instrument, or several by name; each is transformed by itself.
+            context: Markets that features look at.
 
         Returns:
-            A frame (bars - warmup_bars, features), float64, with the columns `names`, from the
+            A frame (bars - warmup_on, features), float64, with the columns `names`, from the
             first settled bar on; or one a name.
 
         Raises:
             BarsError: There are too few bars.
+            ConfigError: A market is missing, or an interval is no longer than the bars'.
             FeatureError: A feature cannot be computed or is not finite after its warm-up.
         """
         if isinstance(bars, Mapping):
-            return {name: self.transform(frame) for name, frame in bars.items()}
-        plain = self._enough(bars)
+            return {name: self.transform(frame, context) for name, frame in bars.items()}
+        plain, others, first = self._enough(bars, context)
+        warmup = first + self.scaling.warmup_bars
         # Columns are contiguous, as pandas keeps them, so that the frame takes the array as it is.
-        values = np.empty((len(plain) - self.warmup_bars, len(self.names)), np.float64, order="F")
-        self._write(plain, values)
-        return pd.DataFrame(values, plain.index[self.warmup_bars :], list(self.names), copy=False)
+        values = np.empty((len(plain) - warmup, len(self.names)), np.float64, order="F")
+        self._write(plain, others, first, values)
+        return pd.DataFrame(values, plain.index[warmup:], list(self.names), copy=False)
 
-    def matrix(self, bars: pd.DataFrame, out: Matrix | None = None) -> Matrix:
+    def matrix(self, bars: pd.DataFrame, out: Matrix | None = None, context: Context | None = None) -> Matrix:
         """The scaled features of one instrument as `transform` gives them, in single precision and little memory.
 
         Beside the matrix itself only a few columns are held in double precision.
@@ -165,9 +216,10 @@ class FittedPipeline(Config):
         Args:
             bars: One instrument, left as they are.
             out: Filled and given back instead of a new matrix; it may be a part of a larger one.
+            context: Markets that features look at.
 
         Returns:
-            (bars - warmup_bars, features) float32, from the first settled bar on; to the bit
+            (bars - warmup_on, features) float32, from the first settled bar on; to the bit
             `transform(bars).to_numpy(numpy.float32)`.
 
         Raises:
@@ -175,28 +227,29 @@ class FittedPipeline(Config):
             FeatureError: A feature cannot be computed or is not finite after its warm-up, or `out`
                 has another shape.
         """
-        plain = self._enough(bars)
-        shape = (len(plain) - self.warmup_bars, len(self.names))
+        plain, others, first = self._enough(bars, context)
+        shape = (len(plain) - first - self.scaling.warmup_bars, len(self.names))
         if out is None:
             out = np.empty(shape, np.float32)
         elif out.shape != shape:
             raise FeatureError(
                 f"{len(plain)} bars give a matrix of shape {shape}, found {out.shape}; pass out so large"
             )
-        self._write(plain, out)
+        self._write(plain, others, first, out)
         return out
 
-    def _enough(self, bars: pd.DataFrame) -> pd.DataFrame:
-        plain = plain_bars(bars)
-        _require_enough(plain, self.warmup_bars)
-        return plain
+    def _enough(self, bars: pd.DataFrame, context: Context | None) -> tuple[pd.DataFrame, Context, int]:
+        """Plain bars and context, and the first row in which all features are settled."""
+        plain, others = plain_bars(bars), plain_context(self.features, context)
+        first = _first_row(self.features, plain, others)
+        _require_enough(plain, first + self.scaling.warmup_bars)
+        return plain, others, first
 
-    def _write(self, plain: pd.DataFrame, out: Array | Matrix) -> None:
-        """Compute spec by spec and scale column by column into (bars - warmup_bars, features)."""
-        first = _settled_from(self.features)
+    def _write(self, plain: pd.DataFrame, context: Context, first: int, out: Array | Matrix) -> None:
+        """Compute spec by spec and scale column by column into (bars - first - scaling's warm-up, features)."""
         position = 0
         for spec in self.features:
-            for column in _settled_columns(spec, compute(spec, plain), first):
+            for column in _settled_columns(spec, compute(spec, plain, context), first):
                 moments = None if self.moments is None else self.moments.of_column(position)
                 out[:, position] = self.scaling.apply(column[:, np.newaxis], moments)[:, 0]
                 position += 1
@@ -212,8 +265,14 @@ def _names(specs: Sequence[FeatureSpec]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _settled_from(specs: Sequence[FeatureSpec]) -> int:
-    return max(columns_of(spec).warmup_bars for spec in specs)
+def _warmup_bars(specs: Sequence[FeatureSpec]) -> int:
+    """How many rows are not settled, on any bars."""
+    return max(0 if spec.looks_elsewhere else columns_of(spec).warmup_bars for spec in specs)
+
+
+def _first_row(specs: Sequence[FeatureSpec], plain: pd.DataFrame, context: Context) -> int:
+    """The first row in which all features are settled; it may lie beyond the bars."""
+    return max(settled_from(spec, plain, context) for spec in specs)
 
 
 def _require_enough(bars: pd.DataFrame, warmup_bars: int) -> None:
@@ -230,7 +289,7 @@ def _settled_columns(spec: FeatureSpec, table: pd.DataFrame, first: int) -> list
     Args:
         spec: The feature.
         table: Its columns over all bars.
-        first: Of `_settled_from`.
+        first: Of `_first_row`.
 
     Returns:
         One (bars - first,) for each name of the spec's columns.

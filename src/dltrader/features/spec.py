@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from dltrader.config import Config
 from dltrader.errors import ConfigError, UnknownNameError
 from dltrader.features.indicators import FEATURES
-from dltrader.features.parameters import ForeignFeature, check_parameters
+from dltrader.features.parameters import VIEW, ForeignFeature, check_parameters
+from dltrader.features.resampling import interval_of
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
 
 
 class FeatureSpec(Config):
@@ -20,6 +25,10 @@ class FeatureSpec(Config):
     libraries are named by their class: `{name: ta, indicator: AroonIndicator, window: 25, output:
     aroon_up}` (without `output`, all its outputs) and `{name: bt, indicator: RSI, period: 14}`.
 
+    Any of them can be computed on bars of a higher interval, `{name: rsi, interval: 1W}`, on those
+    of another market, `{name: log_return, market: SPY}`, or both; what they are at a bar is then what
+    the last higher or other bar says that has closed by then.
+
     Parameters that are not given get their defaults, so that a stored list does not change with a
     later default; for `ta` and `bt` they stay with the indicator.
     """
@@ -27,6 +36,15 @@ class FeatureSpec(Config):
     model_config = ConfigDict(extra="allow")
 
     name: str = Field(description="A registered feature")
+    interval: Annotated[str, BeforeValidator(interval_of)] | None = Field(
+        None, exclude_if=_is_none, description="Of the bars it is computed on, such as 1h or 1W; null: as they come"
+    )
+    market: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=_is_none,
+        description="The market it is computed on, one of the context; null: the one that is traded",
+    )
 
     @classmethod
     def of(cls, name: str, **parameters: Any) -> Self:
@@ -60,9 +78,10 @@ class FeatureSpec(Config):
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
             return value
         name = value["name"]
-        parameters = {key: given for key, given in value.items() if key != "name"}
+        view = {key: given for key, given in value.items() if key in VIEW}
+        parameters = {key: given for key, given in value.items() if key != "name" and key not in VIEW}
         try:
-            return {"name": name, **check_parameters(name, parameters)}
+            return {"name": name, **view, **check_parameters(name, parameters)}
         except UnknownNameError as error:  # pydantic turns only ValueErrors into located problems
             raise ConfigError(str(error)) from None
 
@@ -73,11 +92,22 @@ class FeatureSpec(Config):
 
     @property
     def label(self) -> str:
-        """The column's name, or its beginning where there are several: the feature's name and parameter values."""
+        """The column's name, or its beginning where there are several: the feature's name and parameter values.
+
+        `rsi_14@1W` is of weekly bars, `SPY:rsi_14` of another market.
+        """
         # Which outputs of an indicator are taken shows in the rest of the columns' names.
         hidden = {"output"} if isinstance(FEATURES[self.name], ForeignFeature) else set()
         values = [_text(value) for key, value in self.parameters.items() if key not in hidden]
-        return "_".join([self.name, *values])
+        label = "_".join([self.name, *values])
+        if self.interval is not None:
+            label = f"{label}@{self.interval}"
+        return label if self.market is None else f"{self.market}:{label}"
+
+    @property
+    def looks_elsewhere(self) -> bool:
+        """Whether it is computed on other bars than those that are traded, and joined to them."""
+        return self.interval is not None or self.market is not None
 
 
 def _text(value: Any) -> str:

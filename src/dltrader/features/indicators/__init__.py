@@ -6,6 +6,10 @@ are not settled yet, finite from there on. 0 / 0, as on flat prices or without v
 value that the function's docstring names. Parameters are checked against their annotations;
 `Annotated[int, pydantic.Field(ge=2)]` gives a range.
 
+A feature may be settled by the times of its bars rather than after a number of them: then it has an
+attribute `settled_from(times, **parameters)` that gives its first settled row, as those of sessions
+do.
+
 `FEATURES.register("mine", function)` adds one; it is checked for look-ahead whenever a pipeline is
 fitted.
 """
@@ -44,6 +48,12 @@ FEATURES: Registry[Feature] = Registry(
         "time_of_day": f"{__name__}.calendar:time_of_day",
         "time_of_week": f"{__name__}.calendar:time_of_week",
         "time_of_year": f"{__name__}.calendar:time_of_year",
+        "minutes_since_open": f"{__name__}.session:minutes_since_open",
+        "minutes_to_close": f"{__name__}.session:minutes_to_close",
+        "first_minutes": f"{__name__}.session:first_minutes",
+        "session_return": f"{__name__}.session:session_return",
+        "session_vwap_distance": f"{__name__}.session:session_vwap_distance",
+        "opening_range": f"{__name__}.session:opening_range",
         "ta": "dltrader.features.ta:ta_indicator",
         "bt": "dltrader.features.backtrader:backtrader_indicator",
     },
