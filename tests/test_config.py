@@ -96,6 +96,14 @@ def test_an_unknown_key_is_answered_with_the_whole_path(expected):
     assert message(UNKNOWN_KEYS[expected]) == expected
 
 
+def test_the_keys_of_a_configuration_that_may_be_absent_are_known_too():
+    class Yard(Config):
+        car: Car | None = Field(None, description="None parked")
+
+    assert message({"car": {"dors": 3}}, Yard) == "unknown key 'car.dors'; did you mean 'car.doors'?"
+    assert "was 6; Doors, the boot included" in message({"car": {"doors": 6}}, Yard)
+
+
 WRONG_VALUES = {
     "car.doors must be less than or equal to 5, was 6; Doors, the boot included": {"car": {"doors": 6}},
     "car.doors must be an integer, got a number with a fractional part, was 2.5; Doors, the boot included": {

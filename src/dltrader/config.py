@@ -259,6 +259,8 @@ def _model_at(location: Sequence[int | str], model: type[BaseModel]) -> type[Bas
     for part in location:
         field = model.model_fields.get(str(part))
         inner: Any = field.annotation if field else None
+        if get_origin(inner) in (Union, UnionType) and not _has_several_types(inner):  # a model that may be null
+            inner = next(each for each in get_args(inner) if each is not NoneType)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return None
         model = inner

@@ -11,7 +11,7 @@ from dltrader.agents.lanes import LanesVecEnv
 from dltrader.agents.learning import learn
 from dltrader.agents.threads import torch_threads
 from dltrader.errors import ConfigError
-from small_runs import agent_of, makers, market_of
+from small_runs import SIZES, action_of, agent_of, makers, market_of
 
 AGENT = {"n_steps": 32, "batch_size": 64, "n_epochs": 2}
 
@@ -207,3 +207,26 @@ def test_the_network_that_is_shown_windows_does_what_its_learner_would(monkeypat
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
     actions, _ = network.predict(observation, deterministic=True)
     np.testing.assert_array_equal(actions, learner.policy.predict(named, deterministic=True)[0])
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_agent_may_begin_with_given_weights(name):
+    agent, begun = agent_of(name=name), []
+
+    def first(seed, weights=None):
+        def start(network):
+            begun.append({key: tensor.clone() for key, tensor in network.state_dict().items()})
+
+        learn(
+            agent,
+            makers(2, action=action_of(name)),
+            total_timesteps=64,
+            seed=seed,
+            weights=weights,
+            on_start=start,
+        )
+        return begun[-1]
+
+    given = {key: tensor + 1 if tensor.is_floating_point() else tensor for key, tensor in first(1).items()}
+    assert same(first(2, given), given)
+    assert not same(given, first(2))

@@ -76,8 +76,8 @@ def test_a_folder_does_not_hide_a_shipped_configuration(tmp_path, monkeypatch):
         (
             "zzz",
             (
-                "no configuration file 'zzz'; known: a2c_mlp, dqn_lstm, ppo_attention, ppo_lstm, ppo_mlp, ppo_sine, "
-                "q_table, recurrent_ppo, sac_mlp"
+                "no configuration file 'zzz'; known: a2c_mlp, day_trading, dqn_lstm, ppo_attention, ppo_lstm, ppo_mlp, "
+                "ppo_sine, q_table, recurrent_ppo, sac_mlp"
             ),
         ),
         ("nowhere.yaml", "cannot read the configuration nowhere.yaml: No such file or directory"),

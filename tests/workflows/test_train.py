@@ -14,7 +14,7 @@ import yaml
 
 from dltrader.data import fingerprint, load_bars
 from dltrader.envs.rewards import REWARDS, log_growth
-from dltrader.errors import BarsError, ConfigError, RunError, SourceError, UnknownNameError
+from dltrader.errors import BarsError, BundleError, ConfigError, RunError, SourceError, UnknownNameError
 from dltrader.evaluation.backtest import backtest
 from dltrader.evaluation.behaviour import Collapse
 from dltrader.files import sha256_of
@@ -316,3 +316,22 @@ def test_another_seed_writes_another_policy(trained, tmp_path):
     other = train(experiment({"seed": 1}), out=tmp_path / "run")
     weights = "policy/weights.safetensors"
     assert policy_hashes(other)[weights] != policy_hashes(trained)[weights]
+
+
+def test_a_training_may_begin_with_what_another_has_learned(trained, tmp_path):
+    hardly = {"agent.learning_rate": 1e-12, "seed": 7}
+    run = train(experiment(hardly), out=tmp_path / "run", begin_with=trained)
+    was, now = (each.policy().weights() for each in (trained, run))
+    assert all(torch.allclose(was[name], now[name], atol=1e-6) for name in was)
+    assert run.manifest["began_with"] == str(trained.path)
+    drawn = train(experiment(hardly), out=tmp_path / "drawn")
+    assert "began_with" not in drawn.manifest
+    assert not all(torch.allclose(was[name], one, atol=1e-2) for name, one in drawn.policy().weights().items())
+
+
+def test_weights_of_another_network_are_refused_before_anything_is_written(trained, tmp_path):
+    with pytest.raises(BundleError, match="the weights do not fit the network"):
+        train(experiment({"agent.hidden": [16]}), out=tmp_path / "run", begin_with=trained.path)
+    with pytest.raises(RunError, match="there is no run folder"):
+        train(experiment(), out=tmp_path / "run", begin_with=tmp_path / "nowhere")
+    assert not (tmp_path / "run").exists()

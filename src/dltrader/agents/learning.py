@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -82,6 +82,7 @@ def learn(
     on_start: Callable[[BasePolicy], None] = lambda _: None,
     on_rollout: Callable[[Rollout], None] = lambda _: None,
     state: State | None = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
 ) -> BasePolicy:
     """Train an agent and return its network, which observes windows whatever the environments show.
 
@@ -102,10 +103,12 @@ def learn(
             it raises ends the training.
         state: What `Rollout.state` gave in an earlier training with the same arguments, to go on from there; None:
             from the beginning.
+        weights: Those of a network like its own, to begin with instead of drawn ones; a state has its own.
 
     Raises:
         ConfigError: The configuration does not fit, or there is no such device.
         RunError: The state is that of another training.
+        RuntimeError: The weights are those of another network.
     """
     require_device(device, "train.device")
     # Rewards of one bar are a hundredth or less: scaled to unit size, the value's gradient is of use.
@@ -115,6 +118,8 @@ def learn(
         with torch_threads(threads):
             learner = agent.learner(env, seed=seed, device=device)
             learner.set_logger(_logger(tensorboard))
+            if weights is not None:
+                learner.policy.load_state_dict(dict(weights))
             network = _windowed_network(agent, learner)
             # What updates every few bars says too much, or clears what it knows before it is asked.
             interval = NEVER if agent.updates_often else 1

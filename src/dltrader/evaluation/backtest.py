@@ -14,10 +14,11 @@ import pandas as pd
 
 from dltrader.agents.baselines import BuyAndHold, ConstantExposure
 from dltrader.agents.policy import Adapting, Policy
+from dltrader.agents.succession import Succession
 from dltrader.data import periods_per_year
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import EnvConfig
-from dltrader.envs.market import BarsLike
+from dltrader.envs.market import BarsLike, ContextLike
 from dltrader.envs.records import Fill, Rejection
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError
@@ -33,11 +34,12 @@ LEAST_EXPOSURE = 0.005
 
 
 def backtest(
-    policy: Policy,
+    policy: Policy | Succession,
     bars: BarsLike,
     config: EnvConfig | Mapping[str, Any] | Any | None = None,
     *,
     pipeline: FittedPipeline | None = None,
+    context: ContextLike | None = None,
     start: str | pd.Timestamp | None = None,
     deterministic: bool = True,
     prepare: Prepare | None = None,
@@ -46,11 +48,13 @@ def backtest(
     """Let a policy trade bars from the first that can be traded on to the last.
 
     Args:
-        policy: Anything with `predict`; what a run trained, a baseline, a Stable-Baselines3 model.
+        policy: Anything with `predict`; what a run trained, a baseline, a Stable-Baselines3 model. Or a succession of
+            such, which trade one account one after the other.
         bars: A frame, a source URI, or a mapping of instruments to either.
         config: An `EnvConfig`, a mapping, or an experiment, whose `env` is taken; by default the policy's own.
             Episodes are not bounded here, whatever it says.
         pipeline: Computes the features; by default the policy's own, else one made from the configuration.
+        context: Markets that features look at, names to frames or source URIs, in place of `config.context`.
         start: No decision before this time; earlier bars only warm the features up.
         deterministic: Whether the policy takes its likeliest action rather than drawing one.
         prepare: A hook that gets the Cerebro before it runs, and then those of the baselines: it may set costs of all.
@@ -68,9 +72,10 @@ def backtest(
     if isinstance(policy, Adapting):
         env_config = policy.adapt(env_config)
     env_config.require_fitted(pipeline)
-    env = TradingEnv(bars, env_config, pipeline=pipeline, start=start, prepare=prepare)
-    record = _run(policy, env, deterministic=deterministic)
+    env = TradingEnv(bars, env_config, pipeline=pipeline, context=context, start=start, prepare=prepare)
     market = env.market
+    trader = policy.on(market, env_config) if isinstance(policy, Succession) else policy
+    record = _run(trader, env, deterministic=deterministic)
     first = market.times[market.first]
     tested = {name: frame.iloc[market.first :].iloc[: len(record.times)] for name, frame in market.bars.items()}
     times = pd.DatetimeIndex(record.times, name="time")
@@ -82,7 +87,9 @@ def backtest(
     trades = closed_trades(orders, times)
 
     def beside(baseline: Policy) -> BacktestResult:
-        return backtest(baseline, market.bars, env_config, start=first, prepare=prepare, benchmark=False)
+        return backtest(
+            baseline, market.bars, env_config, context=market.context, start=first, prepare=prepare, benchmark=False
+        )
 
     matching = _matching(exposure, env_config.leverage) if benchmark else None
     metrics = measure(
@@ -146,7 +153,7 @@ def _matching(exposure: pd.DataFrame, leverage: float) -> ConstantExposure | Non
     return ConstantExposure(weights=tuple(weights.tolist()))
 
 
-def _env_config(policy: Policy, config: Any) -> EnvConfig:
+def _env_config(policy: Policy | Succession, config: Any) -> EnvConfig:
     found = getattr(policy, "env_config", None) if config is None else getattr(config, "env", config)
     if isinstance(found, Mapping):
         found = EnvConfig.from_mapping(found)

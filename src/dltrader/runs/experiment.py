@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import pandas as pd
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationInfo, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
 from dltrader.agents.config import AGENTS, AgentConfig
 from dltrader.config import Config, named, override, read_yaml
@@ -20,7 +28,9 @@ from dltrader.data.times import moment, written
 from dltrader.envs.contract import EnvConfig
 from dltrader.envs.market import named_uris
 from dltrader.errors import BarsError, ConfigError
+from dltrader.evaluation.folds import FoldsConfig
 from dltrader.registry import did_you_mean
+from dltrader.runs.spans import Spans
 
 
 def _time(value: Any, info: ValidationInfo) -> Any:
@@ -98,6 +108,14 @@ class DataConfig(Config):
     test_start: Cut = Field(
         0.85, description="Where the test begins: these bars are used for nothing but the final backtest"
     )
+    spans: Spans | None = Field(
+        None,
+        description="Spans of bars in place of the two cuts, as a walk-forward gives them to each of its trainings",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _present(write(self), "spans")
 
     @property
     def apart(self) -> bool:
@@ -136,6 +154,9 @@ class DataConfig(Config):
         Raises:
             BarsError: A slice would be empty.
         """
+        if self.spans is not None:
+            learned = self.spans.training(bars)
+            return Slices(learned, self._open(*self.spans.validating(bars)), self._open(*self.spans.testing(bars)))
         indices = [frame.index for frame in bars.values()]
         index = reduce(pd.Index.union, indices) if self.apart else reduce(pd.Index.intersection, indices)
         if len(index) == 0:
@@ -161,6 +182,11 @@ class DataConfig(Config):
         if not left:
             raise BarsError(f"no instrument has two bars from {written(start)} on; choose other cuts")
         return left, start
+
+
+def _present(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """Values without a key that has none: what knows nothing of it is written as it was before there was such a key."""
+    return {name: value for name, value in values.items() if name != key or value is not None}
 
 
 def _place(cut: float | str, index: pd.Index[Any]) -> pd.Timestamp:
@@ -217,6 +243,13 @@ class ExperimentConfig(Config):
         default_factory=_ppo, description="What learns"
     )
     train: TrainConfig = TrainConfig()
+    walk_forward: FoldsConfig | None = Field(
+        None, description="How a walk-forward cuts the bars; a plain training takes no notice of it"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _present(write(self), "walk_forward")
 
     @classmethod
     def load(cls, source: Any, overrides: Mapping[str, Any] | None = None) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dltrader.evaluation.backtest import backtest
 from dltrader.evaluation.result import BacktestResult
 from dltrader.files import new_folder, write_json, write_text
 from dltrader.runs import Run
+from dltrader.workflows.entries import data_of_others, data_of_test, enter_backtest
 
 
 def backtest_run(
@@ -31,8 +33,11 @@ def backtest_run(
     """Backtest a policy of a run.
 
     What is kept in `backtest/`: `metrics.json`, the metrics of the policy, of buy-and-hold and of the same exposure
-    held constantly, and how the policy traded; `equity.csv`, time, equity, buy_and_hold and same_exposure, a row a bar,
-    the last empty where the mean exposure is 0; `orders.csv` and `trades.csv`, the tables of `BacktestResult`.
+    held constantly, how the policy traded, and what the trial ledger says (`entries.py`); `equity.csv`, time, equity,
+    buy_and_hold and same_exposure, a row a bar, the last empty where the mean exposure is 0; `orders.csv` and
+    `trades.csv`, the tables of `BacktestResult`.
+
+    The trial ledger is told of every backtest, kept or not: whoever has seen it may choose by it.
 
     Args:
         run: The run.
@@ -56,16 +61,38 @@ def backtest_run(
             f"market {market!r} is chosen among the markets of a run that has several; this backtest has one, "
             "so leave it out"
         )
+    result, about = _tested(run, bars=bars, market=market, start=start, end=end, which=which)
+    if keep:
+        with new_folder(run.path / "backtest") as folder:
+            keep_backtest(folder, result, about)
+    return result
+
+
+def _tested(
+    run: Run,
+    *,
+    bars: str | Mapping[str, str] | None = None,
+    market: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    which: str | int = "best",
+) -> tuple[BacktestResult, dict[str, Any]]:
+    """A backtest that the trial ledger has been told of, and what its metrics have to say of where it comes from."""
+    began = time.monotonic()
     policy = run.policy(which)
     begin = None if start is None else moment(start, "start")
     if bars is None:
+        if start is None or end is None:
+            _require_one_test(run)
         frames = run.config.data.load()
-        history, test_start = run.config.data.cut(frames).test
+        slices = run.config.data.cut(frames)
+        history, test_start = slices.test
         if run.config.data.apart:
             history = {_market_of(market, history): history[_market_of(market, history)]}
         if end is not None:
             history = {name: slice_bars(frame, None, end) for name, frame in history.items()}
         result = backtest(policy, history, start=test_start if begin is None else begin)
+        data = data_of_test(run, frames, slices, history)
     else:
         uris = {instrument_of(bars): bars} if isinstance(bars, str) else bars
         if len(uris) != len(policy.instruments):
@@ -73,13 +100,12 @@ def backtest_run(
                 f"the policy trades {len(policy.instruments)} instrument(s) ({', '.join(policy.instruments)}), "
                 f"was given {len(uris)} ({', '.join(uris)}); give as many"
             )
-        result = backtest(policy, {name: load_bars(uri, end=end) for name, uri in uris.items()}, start=begin)
-    if keep:
-        on_test = bars is None and start is None and end is None
-        about = {"bars": bars or run.config.data.bars, "market": market, "policy": which, "on_test": on_test}
-        with new_folder(run.path / "backtest") as folder:
-            _keep(folder, result, about)
-    return result
+        frames = {name: load_bars(uri, end=end) for name, uri in uris.items()}
+        result = backtest(policy, frames, start=begin)
+        data = data_of_others(uris, frames, result)
+    on_test = bars is None and start is None and end is None
+    about = {"bars": bars or run.config.data.bars, "market": market, "policy": which, "on_test": on_test}
+    return result, about | enter_backtest(run, result, data, which=which, seconds=time.monotonic() - began)
 
 
 def backtest_markets(run: Run, *, keep: bool = True, **tested: Any) -> dict[str, BacktestResult]:
@@ -94,15 +120,13 @@ def backtest_markets(run: Run, *, keep: bool = True, **tested: Any) -> dict[str,
         DLTraderError: As of `backtest_run`.
     """
     names = run.config.data.cut(run.config.data.load()).test[0]
-    results = {name: backtest_run(run, market=name, keep=False, **tested) for name in names}
+    found = {name: _tested(run, market=name, **tested) for name in names}
     if keep:
-        on_test = tested.get("start") is None and tested.get("end") is None
-        about = {"policy": tested.get("which", "best"), "on_test": on_test}
         with new_folder(run.path / "backtest") as folder:
-            for name, result in results.items():
+            for name, (result, about) in found.items():
                 (folder / name).mkdir()
-                _keep(folder / name, result, about | {"bars": run.config.data.bars, "market": name})
-    return results
+                keep_backtest(folder / name, result, about)
+    return {name: result for name, (result, _) in found.items()}
 
 
 def _market_of(market: str | None, history: Mapping[str, pd.DataFrame]) -> str:
@@ -115,7 +139,19 @@ def _market_of(market: str | None, history: Mapping[str, pd.DataFrame]) -> str:
     return market
 
 
-def _keep(folder: Path, result: BacktestResult, about: dict[str, Any]) -> None:
+def _require_one_test(run: Run) -> None:
+    """Raise a ConfigError where what a run is tested on is not in one piece: between its tests it has learned."""
+    spans = run.config.data.spans
+    if spans is not None and len(spans.test) > 1:
+        named = ", ".join(f"{first} to {last}" for first, last in spans.test)
+        raise ConfigError(
+            f"{run.path} is a fold that is tested on several spans, {named}, and has learned from bars between them; "
+            "backtest one of them with start and end"
+        )
+
+
+def keep_backtest(folder: Path, result: BacktestResult, about: dict[str, Any]) -> None:
+    """Write the numbers of a backtest into a folder, as `backtest_run` says, and what it was a backtest of."""
     benchmark = result.benchmark
     assert benchmark is not None
     span = {"start": str(result.equity.index[0]), "end": str(result.equity.index[-1])}

@@ -6,14 +6,15 @@ OUT/NAME-sSEED.log   what its worker printed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from dltrader.errors import ConfigError, RunError
 from dltrader.runs import ExperimentConfig, Run
+from dltrader.workflows.entries import enter_training, warn_of_unknown
 from dltrader.workflows.jobs import Ending, Executor, Job, Outcome
 from dltrader.workflows.needs import Needs, on_gpu
 from dltrader.workflows.processes import Processes
@@ -127,26 +128,44 @@ def train_many(
         raise RunError(f"cannot make the folder {folder}: {error.strerror}") from None
     outcomes: dict[str, Outcome] = {}
     bar = JobsProgress(len(todo)) if progress else None
-    with bar or nullcontext():
-        running = executor.run(
-            todo,
-            at_once=at_once,
-            time_limit=time_limit,
-            plugins=plugins,
-            started=bar.started if bar else None,
-        )
-        try:
-            with closing(running):
-                for outcome in running:
-                    outcomes[outcome.job.name] = outcome
-                    if bar:
-                        bar.ended(outcome)
-        except KeyboardInterrupt:
-            pass  # the executor has stopped what was running; what is there is reported
-    return [
+    with bar or nullcontext(), suppress(KeyboardInterrupt):  # the executor has stopped them; what is there is reported
+        for outcome in outcomes_of(todo, executor, at_once=at_once, time_limit=time_limit, plugins=plugins, bar=bar):
+            outcomes[outcome.job.name] = outcome
+    trained = [
         what_became_of(experiment, job, outcomes.get(job.name))
         for experiment, job in zip(experiments, todo, strict=True)
     ]
+    warn_of_unknown([one.path for one in trained])
+    return trained
+
+
+def outcomes_of(
+    jobs: Sequence[Job],
+    executor: Executor,
+    *,
+    at_once: int,
+    time_limit: float | None,
+    plugins: Sequence[str],
+    bar: JobsProgress | None,
+) -> Iterator[Outcome]:
+    """Run jobs and yield each outcome when it is there; whatever ends this stops the jobs that are running.
+
+    Args:
+        jobs: What is run.
+        executor: What runs it.
+        at_once: How many run at a time.
+        time_limit: Seconds that one may take.
+        plugins: Modules to import before one.
+        bar: Shows how they go.
+    """
+    running = executor.run(
+        jobs, at_once=at_once, time_limit=time_limit, plugins=plugins, started=bar.started if bar else None
+    )
+    with closing(running):
+        for outcome in running:
+            if bar:
+                bar.ended(outcome)
+            yield outcome
 
 
 def require_numbers(jobs: int, time_limit: float | None) -> None:
@@ -208,6 +227,7 @@ def what_became_of(experiment: ExperimentConfig, job: Job, outcome: Outcome | No
         run = Run.open(path)
         if run.manifest["status"] == "running":  # its process had no time to say so itself
             run.finish(None, status=status, error=error)
+            enter_training(run)
         elif status == "finished":
             status = run.manifest["status"]
         best = run.manifest["best"]

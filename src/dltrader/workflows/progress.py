@@ -75,12 +75,13 @@ class JobsProgress(_Line):
 
     Args:
         total: Jobs to do.
+        what: What they are.
         console: Where it is shown; by default standard output.
     """
 
-    def __init__(self, total: int, *, console: Console | None = None) -> None:
+    def __init__(self, total: int, *, what: str = "trainings", console: Console | None = None) -> None:
         self._progress = Progress(
-            TextColumn("trainings"),
+            TextColumn(what),
             BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TextColumn("done, {task.fields[running]} running{task.fields[lost]}"),

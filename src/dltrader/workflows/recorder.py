@@ -19,7 +19,7 @@ from dltrader.evaluation.behaviour import Collapse
 from dltrader.runs import Run
 from dltrader.workflows.task import Task
 
-TRADING = ("net_exposure", "turnover", "exposure_entropy", "correlation")
+TRADING = ("sharpe", "net_exposure", "turnover", "exposure_entropy", "correlation")
 """What the curve says of how a checkpoint traded the validation bars, of markets apart in the mean."""
 
 GiveUp = Callable[[Sequence[tuple[int, float]]], bool]
@@ -47,6 +47,7 @@ class Recorder:
         self._markets = task.markets
         self._validation = task.slices.validation
         self._prepare = task.prepare
+        self._context = task.context
         self._rows: list[dict[str, float]] = list(kept["curve"]) if kept else []
         self._steps = self._validated = int(kept["steps"]) if kept else 0
         self.policy: TrainedPolicy | None = None
@@ -93,7 +94,7 @@ class Recorder:
         bars, start = self._validation
         # Of markets apart it is the mean that counts.
         each = [{name: frame} for name, frame in bars.items()] if self._experiment.data.apart else [bars]
-        found = [validation(self.policy, one, start, prepare=self._prepare) for one in each]
+        found = [validation(self.policy, one, start, prepare=self._prepare, context=self._context) for one in each]
         growth = fmean(one.growth for one in found)
         self._validated = self._steps
         collapse = collapse_on_all(found)
@@ -118,10 +119,15 @@ class Validation(NamedTuple):
 
 
 def validation(
-    policy: TrainedPolicy, bars: Mapping[str, pd.DataFrame], start: pd.Timestamp, *, prepare: Prepare | None = None
+    policy: TrainedPolicy,
+    bars: Mapping[str, pd.DataFrame],
+    start: pd.Timestamp,
+    *,
+    prepare: Prepare | None = None,
+    context: Mapping[str, pd.DataFrame] | None = None,
 ) -> Validation:
     """Backtest a policy from a time on, without the baselines: it happens often, and only the policy is judged."""
-    result = backtest(policy, bars, start=start, prepare=prepare, benchmark=False)
+    result = backtest(policy, bars, context=context, start=start, prepare=prepare, benchmark=False)
     growth = growth_between(float(result.equity.iloc[0]), float(result.equity.iloc[-1]))
     behaviour = result.behaviour
     numbers = {**result.metrics, **behaviour.numbers}

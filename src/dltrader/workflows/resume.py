@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from dltrader.data import fingerprint, in_memory
-from dltrader.envs.market import frames_of
+from dltrader.envs.market import context_of, frames_of
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError, RunError
 from dltrader.runs import ExperimentConfig, Run
@@ -23,6 +23,7 @@ def resume(
     overrides: Mapping[str, Any] | None = None,
     *,
     bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    context: Mapping[str, pd.DataFrame] | None = None,
     prepare: Prepare | None = None,
     progress: bool = False,
 ) -> Run:
@@ -38,6 +39,7 @@ def resume(
             done. None: what the run says.
         overrides: Dotted keys with values, believed in the same way.
         bars: The bars that the training was given, if it was given bars.
+        context: The bars of markets that features look at, if the training was given them.
         prepare: The hook that the training was given, if it was given one.
         progress: Whether to show a progress line.
 
@@ -54,35 +56,38 @@ def resume(
         believed = ExperimentConfig.load(run.config if config is None else config, overrides)
         if bars is not None:
             believed = believed.with_overrides({"data.bars": in_memory(frames_of(bars))})
+        if context:
+            believed = believed.with_overrides({"env.context": believed.env.context | in_memory(context)})
         _require_equal(run, believed)
         experiment, training = run.config, kept["training"]
         frames = _loaded(run) if bars is None else frames_of(bars)
-        _require_bars(run, frames)
+        seen = context_of(experiment.env, context)
+        _require_bars(run, frames, seen)
         if training["prepare"] != (prepare is not None):
             had = "with a prepare hook; pass it again" if training["prepare"] else "without a prepare hook; pass none"
             raise ConfigError(f"{run.path} was trained {had}")
-        task = Task.of(experiment, frames, prepare)
+        task = Task.of(experiment, frames, prepare, context=seen)
         run.reopen(kept, training["steps"])
         return follow(task, run, kept=training, progress=progress)
 
 
 def _require_equal(run: Run, believed: ExperimentConfig) -> None:
     """Raise a ConfigError that names every field in which a configuration differs from a run's."""
-    differences = list(_differences(run.config.to_mapping(), believed.to_mapping()))
-    if differences:
+    found = list(differences(run.config.to_mapping(), believed.to_mapping()))
+    if found:
         raise ConfigError(
-            f"{run.path} was trained with another configuration: {', '.join(differences)}; "
+            f"{run.path} was trained with another configuration: {', '.join(found)}; "
             "resume it with its own, or train anew"
         )
 
 
-def _differences(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
+def differences(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """Every dotted key that differs, with both values; of things of another name those that both have."""
     others = path and was.get("name") != now.get("name")
     for key in dict.fromkeys([*was, *now]):
         one, two = was.get(key, ABSENT), now.get(key, ABSENT)
         if isinstance(one, Mapping) and isinstance(two, Mapping):
-            yield from _differences(one, two, f"{path}{key}.")
+            yield from differences(one, two, f"{path}{key}.")
         elif one != two and not (others and ABSENT in (one, two)):
             yield f"{path}{key} was {_shown(one)}, now {_shown(two)}"
 
@@ -104,8 +109,8 @@ def _loaded(run: Run) -> dict[str, pd.DataFrame]:
     return run.config.data.load()
 
 
-def _require_bars(run: Run, frames: Mapping[str, pd.DataFrame]) -> None:
-    was, now = str(run.manifest.get("data_sha256")), fingerprint(frames)
+def _require_bars(run: Run, frames: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFrame]) -> None:
+    was, now = str(run.manifest.get("data_sha256")), fingerprint(frames, context)
     if was != now:
         raise RunError(
             f"the bars of {run.path} have changed since it began: their fingerprint was {was[:12]}…, now {now[:12]}…; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from dltrader.agents.lanes import LanesVecEnv
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.envs.arrays import require_device
 from dltrader.envs.cerebro import TradingEnv
-from dltrader.envs.market import Market
+from dltrader.envs.market import Market, context_of
 from dltrader.envs.markets import Markets
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError
@@ -32,6 +32,7 @@ class Task:
         markets: The training bars as the agent meets them.
         environments: What it learns in.
         prepare: The user's hook.
+        context: The markets that features look at.
     """
 
     experiment: ExperimentConfig
@@ -39,9 +40,17 @@ class Task:
     markets: Markets
     environments: Any
     prepare: Prepare | None
+    context: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, experiment: ExperimentConfig, frames: Mapping[str, pd.DataFrame], prepare: Prepare | None) -> Task:
+    def of(
+        cls,
+        experiment: ExperimentConfig,
+        frames: Mapping[str, pd.DataFrame],
+        prepare: Prepare | None,
+        *,
+        context: Mapping[str, pd.DataFrame] | None = None,
+    ) -> Task:
         """Make all that a training needs, before there is a folder and an hour is spent.
 
         Raises:
@@ -49,16 +58,34 @@ class Task:
             BarsError: A slice is too short.
         """
         slices = experiment.data.cut(frames)
-        markets = _markets(experiment, slices.train)
+        context = context_of(experiment.env, context)
+        markets = _learned_from(experiment, slices.train, context)
         for later, start in (slices.validation, slices.test):
-            _markets(experiment, later, pipeline=markets.pipeline, start=start)
+            _markets(experiment, later, context, pipeline=markets.pipeline, start=start)
         _require_fit(experiment, markets, prepare)
-        return cls(experiment, slices, markets, _environments(experiment, markets, prepare), prepare)
+        return cls(experiment, slices, markets, _environments(experiment, markets, prepare), prepare, context)
+
+
+def _learned_from(
+    experiment: ExperimentConfig, frames: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFrame]
+) -> Markets:
+    """The training bars as markets; pieces between which bars are left out are markets of their own."""
+    spans = experiment.data.spans
+    if spans is None or len(spans.train) == 1:
+        return _markets(experiment, frames, context)
+    pieces: dict[str, dict[str, pd.DataFrame]] = {}
+    for number, piece in enumerate(spans.pieces(frames), start=1):
+        if experiment.data.apart:
+            pieces |= {f"{name} {number}": {name: frame} for name, frame in piece.items()}
+        else:
+            pieces[f"{' '.join(piece)} {number}"] = piece
+    return Markets.build(pieces, experiment.env, context=context, steps=1)  # a short piece has short episodes
 
 
 def _markets(
     experiment: ExperimentConfig,
     frames: Mapping[str, pd.DataFrame],
+    context: Mapping[str, pd.DataFrame],
     *,
     pipeline: FittedPipeline | None = None,
     start: pd.Timestamp | None = None,
@@ -66,8 +93,8 @@ def _markets(
     """Bars as the market or the markets that the configuration makes of them; later ones are traded to their ends."""
     config = experiment.env if start is None else experiment.env.model_copy(update={"episode_bars": None})
     if experiment.data.apart:
-        return Markets.build(frames, config, pipeline=pipeline, start=start)
-    return Markets.of(Market.build(frames, config, pipeline=pipeline, start=start))
+        return Markets.build(frames, config, pipeline=pipeline, start=start, context=context)
+    return Markets.of(Market.build(frames, config, pipeline=pipeline, start=start, context=context))
 
 
 def _environments(experiment: ExperimentConfig, markets: Markets, prepare: Prepare | None) -> Any:

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from dltrader.agents.learning import REPORT_BARS, Rollout, learn
+from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import fingerprint, in_memory
-from dltrader.envs.market import frames_of
+from dltrader.envs.market import context_of, frames_of
 from dltrader.envs.stepper import Prepare
 from dltrader.runs import ExperimentConfig, Run
+from dltrader.runs.trial import Kind
+from dltrader.workflows.entries import about_training, enter_training
 from dltrader.workflows.progress import TrainingProgress
 from dltrader.workflows.recorder import GivenUp, GiveUp, Recorder
 from dltrader.workflows.task import Task
@@ -27,9 +31,12 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     *,
     bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
+    context: Mapping[str, pd.DataFrame] | None = None,
     prepare: Prepare | None = None,
     out: str | Path | None = None,
+    begin_with: Run | str | Path | None = None,
     give_up: GiveUp | None = None,
+    kind: Kind = "train",
     progress: bool = False,
 ) -> Run:
     """Train a policy and keep everything about it in a run folder.
@@ -40,22 +47,31 @@ def train(
     Ctrl-C ends the training early and leaves a run that can be loaded. However it ended early, `resume` goes on with it
     from its last checkpoint.
 
+    When it has ended the trial ledger is told of it. Where that fails the training is none the worse: one line says so,
+    and the manifest, that the number of trials is unknown.
+
     Args:
         config: A file, the name of a shipped configuration, a mapping, or an experiment.
         overrides: Dotted keys with new values, e.g. `{"train.total_timesteps": 50_000}`.
         bars: Bars at hand, in place of those that `data.bars` names: a frame, or instruments to frames, which are
             traded together unless `data.trade` is `apart`. The run remembers their names and fingerprint only.
+        context: Bars at hand of markets that features look at, in place of those that `env.context` names; to be handed
+            over again to whatever tests the policy.
         prepare: Called with the Cerebro of every episode and validation before it runs; it may set sizers, commissions
             and analyzers. Needs `train.engine: cerebro`.
         out: The run folder; by default one below `runs/`, named after the experiment and the time.
+        begin_with: A run of the same agent and environment, whose best policy's weights are learned on from instead of
+            drawn ones.
         give_up: Shown the checkpoints so far, bars and growth on the validation bars, after each but the last; where it
             says so, the training ends there, with the status `pruned`.
+        kind: What it is to the trial ledger; a benchmark is no trial.
         progress: Whether to show a progress line.
 
     Raises:
         ConfigError: The configuration is wrong, or a hook is given to the vectorised market.
         BarsError: The bars break their rules, or a slice is too short.
-        RunError: The folder is already there.
+        RunError: The folder is already there, or the run to begin with has no policy.
+        BundleError: The run to begin with has another network.
         Exception: Whatever a user's reward raises; the run is then marked as failed.
     """
     experiment = ExperimentConfig.load(config, overrides)
@@ -64,11 +80,32 @@ def train(
     else:
         frames = frames_of(bars)
         experiment = experiment.with_overrides({"data.bars": in_memory(frames)})
-    task = Task.of(experiment, frames, prepare)
+    seen = context_of(experiment.env, context)
+    if context:
+        experiment = experiment.with_overrides({"env.context": experiment.env.context | in_memory(context)})
+    task = Task.of(experiment, frames, prepare, context=seen)
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
-    run = Run.create(folder, experiment, data_sha256=fingerprint(frames))
+    weights = None if begin_with is None else _weights_of(begin_with, task)
+    began_with = None if begin_with is None else str(getattr(begin_with, "path", begin_with))
+    sha256 = fingerprint(frames, seen)
+    about = about_training(task, frames, sha256, kind, began_with)
+    run = Run.create(folder, experiment, data_sha256=sha256, began_with=began_with, about=about)
     with run.held():
-        return follow(task, run, give_up=give_up, progress=progress)
+        return follow(task, run, weights=weights, give_up=give_up, progress=progress)
+
+
+def _weights_of(begin_with: Run | str | Path, task: Task) -> Mapping[str, torch.Tensor]:
+    """The weights of a run's best policy, for a training of the same network.
+
+    Raises:
+        RunError: There is no such run, or it has no policy.
+        BundleError: Its network is another.
+    """
+    policy = (begin_with if isinstance(begin_with, Run) else Run.open(begin_with)).policy()
+    experiment, markets = task.experiment, task.markets
+    weights = policy.weights()
+    TrainedPolicy.build(experiment.agent, experiment.env, markets.pipeline, markets.instruments, weights)
+    return weights
 
 
 def follow(
@@ -76,6 +113,7 @@ def follow(
     run: Run,
     *,
     kept: Mapping[str, Any] | None = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
     give_up: GiveUp | None = None,
     progress: bool = False,
 ) -> Run:
@@ -85,6 +123,7 @@ def follow(
         task: What is trained.
         run: Where it is kept.
         kept: What a recorder kept at a checkpoint, to go on from there; None: from the beginning.
+        weights: What the network begins with; None: weights that are drawn.
         give_up: As `train` takes it.
         progress: Whether to show a progress line.
 
@@ -108,6 +147,7 @@ def follow(
                 on_start=recorder.start,
                 on_rollout=partial(_report, recorder, bar.show if bar else None),
                 state=None if kept is None else kept["learning"],
+                weights=weights,
             )
         recorder.validate()
     except KeyboardInterrupt:
@@ -116,9 +156,11 @@ def follow(
         run.finish(recorder.policy, status="pruned")
     except BaseException as error:
         run.finish(recorder.policy, status="failed", error=f"{type(error).__name__}: {error}")
+        enter_training(run)
         raise
     else:
         run.finish(recorder.policy, status="finished")
+    enter_training(run)
     return run
 
 

@@ -94,7 +94,7 @@ def train_trial(argument: tuple[dict[str, Any], str, MedianRule | None]) -> None
     """What a worker does: train an experiment, given as plain values, unless it falls behind."""
     experiment, folder, rule = argument
     # A trial that is interrupted is trained anew: what it takes to resume it would only fill the disk.
-    train(experiment, {"train.keep_state": False}, out=folder, give_up=rule)
+    train(experiment, {"train.keep_state": False}, out=folder, give_up=rule, kind="tune trial")
 
 
 def next_batch(search: Search, study: Study, trials: int) -> list[Trial]:

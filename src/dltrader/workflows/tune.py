@@ -20,10 +20,12 @@ from typing import Any
 import yaml
 
 from dltrader.data import fingerprint
+from dltrader.envs.market import context_of
 from dltrader.errors import ConfigError, RunError
 from dltrader.files import write_text
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.hold import held
+from dltrader.workflows.entries import warn_of_unknown
 from dltrader.workflows.jobs import Executor
 from dltrader.workflows.many import require_numbers
 from dltrader.workflows.processes import Processes
@@ -139,7 +141,7 @@ def tune(
         "seeds": seeds,
         "batch": batch,
         "prune": prune,
-        "data_sha256": fingerprint(experiment.data.load()),
+        "data_sha256": fingerprint(experiment.data.load(), context_of(experiment.env)),
     }
     folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-tune"
     search = Search(experiment, space, folder, seeds, batch, prune)
@@ -173,6 +175,7 @@ def tune(
                     )
             except KeyboardInterrupt:
                 interrupted = True  # the executor has stopped what was running; the study knows what is still to do
+        warn_of_unknown(sorted(folder.glob(f"{folder_name(0)[:-4]}*-s*")))
         return Tuned(folder, study.trials, search, interrupted)
 
 
