@@ -14,7 +14,7 @@ PACKAGE = Path(dltrader.__file__).parent
 # From the roof down.
 ROOMS = [
     "errors", "registry", "config", "files", "data", "features", "envs", "nn", "agents", "forecast", "evaluation",
-    "plotting", "runs", "workflows", "benchmarks", "distributed", "cli",
+    "plotting", "runs", "reports", "workflows", "benchmarks", "distributed", "cli",
 ]  # fmt: skip
 
 # Library -> the files and folders that may import it.
@@ -25,6 +25,11 @@ OWNERS = {
     "yfinance": ["data/yahoo.py"],
     "ray": ["distributed/"],
     "optuna": ["workflows/study.py"],
+    "alpaca": ["data/alpaca.py"],
+    "exchange_calendars": ["data/calendars.py"],
+    "sqlalchemy": ["runs/ledger.py"],
+    "arch": ["evaluation/statistics/"],
+    "jinja2": ["reports/"],
 }
 
 # The package itself, whose public names load what stands below: here only for its version.

@@ -13,7 +13,10 @@ import dltrader
 from dltrader.envs.contract import EnvConfig
 from dltrader.evaluation.backtest import backtest
 
-HEAVY = ["torch", "backtrader", "matplotlib", "stable_baselines3", "sb3_contrib", "ta", "empyrical", "yfinance", "rich"]
+HEAVY = [
+    "torch", "backtrader", "matplotlib", "stable_baselines3", "sb3_contrib", "ta", "empyrical", "yfinance", "rich",
+    "sqlalchemy",
+]  # fmt: skip
 
 LOOK = """
 import json, sys, threading

@@ -17,7 +17,7 @@ from dltrader.envs import register as _register_environments
 
 if TYPE_CHECKING:
     from dltrader.agents import AGENTS, BASELINES
-    from dltrader.data import SOURCES, fingerprint, load_bars, split_bars, validate_bars
+    from dltrader.data import SOURCES, check_bars, fingerprint, load_bars, split_bars, validate_bars
     from dltrader.envs.actions import ACTIONS
     from dltrader.envs.broker import make_cerebro
     from dltrader.envs.cerebro import TradingEnv
@@ -27,15 +27,20 @@ if TYPE_CHECKING:
     from dltrader.envs.strategy import PolicyStrategy
     from dltrader.envs.vector import TradingVectorEnv
     from dltrader.evaluation.backtest import backtest
+    from dltrader.evaluation.evaluation import Evaluation
     from dltrader.evaluation.result import BacktestResult
     from dltrader.features import FEATURES, Pipeline
     from dltrader.nn import EXTRACTORS
     from dltrader.plotting import plot_training
     from dltrader.runs import ExperimentConfig, Run
+    from dltrader.workflows.check import check_leaks
+    from dltrader.workflows.evaluate import evaluate
     from dltrader.workflows.many import train_many
+    from dltrader.workflows.report import compare, report
     from dltrader.workflows.resume import resume
     from dltrader.workflows.train import train
     from dltrader.workflows.tune import tune
+    from dltrader.workflows.walk_forward import WalkForward, walk_forward
 
 __version__ = "0.1.0"
 
@@ -50,6 +55,7 @@ _HOMES = {
     "BacktestResult": "evaluation.result",
     "Costs": "envs.contract",
     "EnvConfig": "envs.contract",
+    "Evaluation": "evaluation.evaluation",
     "ExperimentConfig": "runs",
     "Markets": "envs.markets",
     "Pipeline": "features",
@@ -57,17 +63,24 @@ _HOMES = {
     "Run": "runs",
     "TradingEnv": "envs.cerebro",
     "TradingVectorEnv": "envs.vector",
+    "WalkForward": "workflows.walk_forward",
     "backtest": "evaluation.backtest",
+    "check_bars": "data",
+    "check_leaks": "workflows.check",
+    "compare": "workflows.report",
+    "evaluate": "workflows.evaluate",
     "fingerprint": "data",
     "load_bars": "data",
     "make_cerebro": "envs.broker",
     "plot_training": "plotting",
+    "report": "workflows.report",
     "resume": "workflows.resume",
     "split_bars": "data",
     "train": "workflows.train",
     "train_many": "workflows.many",
     "tune": "workflows.tune",
     "validate_bars": "data",
+    "walk_forward": "workflows.walk_forward",
 }
 
 __all__ = [
@@ -81,6 +94,7 @@ __all__ = [
     "BacktestResult",
     "Costs",
     "EnvConfig",
+    "Evaluation",
     "ExperimentConfig",
     "Markets",
     "Pipeline",
@@ -88,18 +102,25 @@ __all__ = [
     "Run",
     "TradingEnv",
     "TradingVectorEnv",
+    "WalkForward",
     "__version__",
     "backtest",
+    "check_bars",
+    "check_leaks",
+    "compare",
+    "evaluate",
     "fingerprint",
     "load_bars",
     "make_cerebro",
     "plot_training",
+    "report",
     "resume",
     "split_bars",
     "train",
     "train_many",
     "tune",
     "validate_bars",
+    "walk_forward",
 ]
 
 _register_environments()

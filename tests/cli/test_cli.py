@@ -96,11 +96,14 @@ def test_these_are_the_commands():
         "bench placebo",
         "bench planted",
         "bench speed",
+        "bench statistics",
+        "data check",
         "data export",
         "data show",
         "plot",
         "runs",
         "train",
+        "trials",
         "tune",
     ]
 
@@ -143,7 +146,8 @@ def test_train_makes_a_run_and_says_what_to_type_next(here):
     assert lines[0] == "runs/two: finished"
     assert re.fullmatch(r"best on the validation bars: after \d+ bars, log growth [+-]\d\.\d{4}", lines[1])
     assert lines[2].startswith("net exposure ")
-    assert lines[3:] == ["next: dltrader backtest runs/two"]
+    assert lines[3:5] == ["test bars looked at 0 times before", "trials behind these data: 1"]
+    assert lines[5:] == ["next: dltrader backtest runs/two"]
     config = Run.open("runs/two").config
     assert (config.name, config.seed, config.agent.learning_rate) == ("small", 7, 0.001)
 
@@ -378,7 +382,11 @@ def test_a_plugin_registers_what_a_configuration_names(here, monkeypatch):
         (["plot", "runs/one", "--format", "jpg"], "ConfigError", "the format of a picture must be png, svg, pdf"),
         (["data", "show", "csv:nowhere.csv"], "SourceError", "nowhere.csv"),
         (["data", "show", "synthetic:sin"], "UnknownNameError", "unknown synthetic process 'sin'; did you mean 'sine'"),
-        (["data", "export", "synthetic:ou", "--out", "a.txt"], "ConfigError", "--out must end in .csv or .csv.gz"),
+        (
+            ["data", "export", "synthetic:ou", "--out", "a.txt"],
+            "ConfigError",
+            "--out must end in .csv, .csv.gz or .parquet",
+        ),
         (["data", "export", "synthetic:ou", "--out", "small.csv"], "ConfigError", "small.csv already exists; choose"),
         (["data", "export", "synthetic:ou", "--out", "none/a.csv"], "ConfigError", "cannot write none/a.csv"),
         (["--plugin", "no_such_module", "runs"], "ConfigError", "cannot import the plugin 'no_such_module'"),

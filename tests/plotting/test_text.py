@@ -1,65 +1,9 @@
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import pytest
 
 from dltrader.plotting import text
-
-
-@pytest.mark.parametrize(
-    ("fraction", "signed", "words"),
-    [
-        (0.1234, False, "12.3%"),
-        (0.1234, True, "+12.3%"),
-        (-0.1234, True, "\u221212.3%"),
-        (0.0, True, "+0.0%"),
-        (12.5, False, "1,250%"),
-        (math.nan, True, "\u2013"),
-        (math.inf, False, "∞"),
-        (-math.inf, False, "\u2212∞"),
-    ],
-)
-def test_fractions_are_printed_as_percent(fraction, signed, words):
-    assert text.percent(fraction, signed=signed) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(123456.7, "123,457"), (12.345, "12.35"), (0.0, "0"), (-50.0, "\u221250.00"), (math.nan, "\u2013")],
-)
-def test_money_has_cents_only_when_small(value, words):
-    assert text.money(value) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(1.234, "1.23"), (-0.5, "\u22120.50"), (math.inf, "∞"), (math.nan, "\u2013")],
-)
-def test_ratios_have_two_decimals(value, words):
-    assert text.ratio(value) == words
-
-
-@pytest.mark.parametrize(("value", "words"), [(1234.0, "1,234"), (0.0, "0"), (math.nan, "\u2013")])
-def test_counts_have_none(value, words):
-    assert text.count(value) == words
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0.25, "0.25"),
-        (5000.0, "5,000"),
-        (12500.0, "12.5k"),
-        (-1.5e6, "\u22121.5M"),
-        (2e9, "2B"),
-        (3e12, "3T"),
-        (0.1 + 0.2, "0.3"),
-    ],
-)
-def test_numbers_on_an_axis_are_short(value, words):
-    assert text.compact(value) == words
 
 
 @pytest.mark.parametrize(
@@ -94,11 +38,6 @@ def test_three_digits_count(value, words):
 )
 def test_memory_is_printed_in_the_unit_that_fits(size, words):
     assert text.memory(size) == words
-
-
-@pytest.mark.parametrize(("value", "words"), [(0.05, "5%"), (-0.025, "\u22122.5%"), (0.0, "0%")])
-def test_percent_on_an_axis_is_short(value, words):
-    assert text.short_percent(value) == words
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,10 @@ def test_what_knows_nothing_of_spans_and_folds_is_written_as_before():
     [
         (
             {"validation": ["2001-02-15", "2001-02-28"]},
-            ("spans must not overlap: train 2001-02-10 to 2001-02-20 and validation 2001-02-15 to 2001-02-28; "
-            "end one before the other begins"),
+            (
+                "spans must not overlap: train 2001-02-10 to 2001-02-20 and validation 2001-02-15 to 2001-02-28; "
+                "end one before the other begins"
+            ),
         ),
         (
             {"test": [["2001-01-10", "2001-02-05"]]},

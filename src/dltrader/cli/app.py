@@ -11,7 +11,18 @@ from typing import Annotated, Any
 import typer
 
 import dltrader
-from dltrader.cli import bench, bench_planted, data, tune
+from dltrader.cli import (
+    bench,
+    bench_planted,
+    bench_statistics,
+    check,
+    data,
+    evaluate,
+    report,
+    trials,
+    tune,
+    walk_forward,
+)
 from dltrader.cli.executors import Ray, executor_on, plugins_of
 from dltrader.config import parse_overrides
 from dltrader.errors import ConfigError
@@ -25,8 +36,15 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 bench_planted.add_to(bench.app)
+bench_statistics.add_to(bench.app)
 app.add_typer(bench.app, name="bench")
 app.command(name="tune", epilog=tune.EXAMPLES)(tune.tune)
+app.command(name="walk-forward", epilog=walk_forward.EXAMPLES)(walk_forward.walk_forward)
+app.command(name="check", epilog=check.EXAMPLES)(check.check)
+app.command(name="evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(name="report", epilog=report.EXAMPLES)(report.report)
+app.command(name="compare", epilog=report.COMPARE_EXAMPLES)(report.compare)
+app.command(name="trials", epilog=trials.EXAMPLES)(trials.trials)
 
 TestedBars = Annotated[str | None, typer.Option("--bars", help="A source URI; by default the run's own test bars.")]
 TestedMarket = Annotated[
@@ -206,7 +224,7 @@ def backtest(
     policy: Which = "best",
 ) -> None:
     """Backtest a run's policy in Cerebro, beside buy-and-hold at the same costs."""
-    from dltrader.cli.tables import print_backtest, print_backtests
+    from dltrader.cli.tables import print_backtest, print_backtests, print_standing
     from dltrader.runs import Run
     from dltrader.workflows.backtest import backtest_markets, backtest_run
 
@@ -215,6 +233,7 @@ def backtest(
         print_backtests(backtest_markets(opened, start=start, end=end, which=_which(policy)))
     else:
         print_backtest(backtest_run(opened, bars=bars, market=market, start=start, end=end, which=_which(policy)))
+    print_standing(opened)
 
 
 def _which(policy: str) -> str | int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import yaml
@@ -48,12 +49,42 @@ def print_run(run: Run) -> None:
         collapse = best.get("behaviour")  # runs of earlier versions have none
         if collapse:
             console.print(f"on the validation bars the best policy {collapse}", style="bold")
+    for line in standing_lines([manifest]):
+        console.print(line)
     if (run.path / "policy").is_dir():
         console.print(f"next: dltrader backtest {run.path}")
     else:
         console.print("it ended before the first update, so there is no policy")
     if (run.path / "state").is_dir():
         console.print(f"to go on with it: dltrader train --resume {run.path}")
+
+
+def standing_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How many trials stand behind data, and how often their test bars have been looked at, in words.
+
+    Args:
+        found: Of each of what was tested, its metrics or the manifest of its training; of several the most is said.
+    """
+    told = [one for one in found if "trials" in one]  # earlier versions kept none
+    if not told:
+        return []
+    unknown = next((one["trials_unknown"] for one in told if one["trials"] is None), None)
+    if unknown is not None:
+        return [f"trials behind these data: unknown, {unknown}"]
+    looks = max(one["test_looked_before"] for one in told)
+    trials = max(one["trials"] for one in told)
+    return [
+        f"test bars looked at {looks:,} {'time' if looks == 1 else 'times'} before",
+        f"trials behind these data: {trials:,}",
+    ]
+
+
+def print_standing(run: Run) -> None:
+    """What the trial ledger said at the last backtest of a run, of several markets at that of each."""
+    folder = run.path / "backtest"
+    files = [folder / "metrics.json"] if run.metrics else sorted(folder.glob("*/metrics.json"))
+    for line in standing_lines([json.loads(file.read_text(encoding="utf-8")) for file in files]):
+        Console(soft_wrap=True, highlight=False).print(line)
 
 
 def trading_line(run: Run, steps: int) -> str | None:
@@ -185,8 +216,9 @@ def print_env_speed(speed: EnvSpeed) -> None:
 
 def print_speed(speed: Speed) -> None:
     """Bars per second stepped and learned from, what a bar costs on longer markets, and the memory of a training."""
+    from dltrader.evaluation.formats import TIMES
     from dltrader.plotting.speed import growth_over, machine_line, memory_line, stock_ratios
-    from dltrader.plotting.text import TIMES, significant
+    from dltrader.plotting.text import significant
 
     def table(title: str, *headings: str) -> Table:
         made = Table(title=title, title_justify="left")
@@ -233,7 +265,7 @@ def print_parity(parity: Parity, *, seed: int) -> None:
     console.print(f"{found.what} after {found.bar} bars: Cerebro says {found.cerebro}")
     console.print(f"{' ' * len(f'{found.what} after {found.bar} bars:')} the vectorised market {found.vector}")
     case, default = found.case, EnvConfig().to_mapping()
-    rules = {name: value for name, value in case.config.to_mapping().items() if value != default[name]}
+    rules = {name: value for name, value in case.config.to_mapping().items() if value != default.get(name)}
     console.print(f"\nrules other than the default, reset with seed {case.seed}, start {case.start}:")
     console.print(yaml.safe_dump(rules, sort_keys=False).rstrip())
     console.print(f"\nactions:\n{case.actions.tolist()}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from dltrader.evaluation.behaviour import Behaviour, behaviour_of, value_of_holding
+from dltrader.evaluation.notebook import result_html
 from dltrader.registry import Registry
 
 if TYPE_CHECKING:
@@ -65,3 +66,7 @@ class BacktestResult:
         """
         figure: Figure = PLOTS["backtest"](self, **options)
         return figure
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        return result_html(self)

@@ -13,9 +13,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from dltrader.errors import ConfigError
+from dltrader.evaluation.formats import compact, percent
 from dltrader.plotting.labels import INDENT_PX, draw_header
 from dltrader.plotting.style import BLUE, DPI, GREY, INK, LONG, RULE, SHORT, dress, new_chart, styled
-from dltrader.plotting.text import compact, percent, plural
+from dltrader.plotting.text import plural
 
 if TYPE_CHECKING:
     import numpy.typing as npt

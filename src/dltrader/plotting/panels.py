@@ -9,10 +9,11 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from dltrader.evaluation.formats import compact, money, percent, short_percent
 from dltrader.evaluation.metrics import drawdown
 from dltrader.plotting.labels import EndLabel, head, label_ends
 from dltrader.plotting.style import BENCHMARK, GREY, INK, LONG, MATCHED, RULE, SHORT, STRATEGY, WHITE
-from dltrader.plotting.text import compact, money, percent, short_percent, shorten
+from dltrader.plotting.text import shorten
 from dltrader.plotting.timeaxis import BarScale, day_numbers
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from dltrader.errors import ConfigError
+from dltrader.evaluation.formats import MINUS, TIMES, compact
 from dltrader.plotting.labels import INDENT_PX, EndLabel, draw_header, head, label_ends
 from dltrader.plotting.panels import set_limits
 from dltrader.plotting.style import (
@@ -32,7 +33,7 @@ from dltrader.plotting.style import (
     new_chart,
     styled,
 )
-from dltrader.plotting.text import MINUS, TIMES, brief, compact, memory, plural, significant
+from dltrader.plotting.text import brief, memory, plural, significant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

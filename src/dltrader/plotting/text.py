@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
+
+from dltrader.evaluation.formats import NOTHING, count, money, percent, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
-
-NOTHING, MINUS, INFINITY, TIMES = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{INFINITY}", "\N{MULTIPLICATION SIGN}"
-
-
-def percent(fraction: float, *, signed: bool = False) -> str:
-    """0.1234 as "12.3%"; from 1 000 % on without decimals; nan as a dash."""
-    if not math.isfinite(fraction):
-        return _not_finite(fraction)
-    value = 100.0 * fraction
-    digits = 0 if abs(value) >= 999.95 else 1
-    return _minus(f"{value:{'+' if signed else ''},.{digits}f}%")
-
-
-def short_percent(fraction: float) -> str:
-    """0.05 as "5%", 0.025 as "2.5%": short enough for an axis."""
-    return _minus(f"{100.0 * fraction:,.6g}%")
-
-
-def ratio(value: float) -> str:
-    """1.234 as "1.23"; nan as a dash."""
-    return _minus(f"{value:,.2f}") if math.isfinite(value) else _not_finite(value)
-
-
-def count(value: float) -> str:
-    """1234.0 as "1,234"; nan as a dash."""
-    return _minus(f"{value:,.0f}") if math.isfinite(value) else _not_finite(value)
-
-
-def money(value: float) -> str:
-    """123456.7 as "123,457"; below 100 with two decimals; nan as a dash."""
-    if not math.isfinite(value):
-        return _not_finite(value)
-    return _minus(f"{value:,.2f}" if 0 < abs(value) < 100 else f"{value:,.0f}")
-
-
-# From which size on, the unit, its letter.
-_UNITS = ((1e12, 1e12, "T"), (1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
-
-
-def compact(value: float) -> str:
-    """1500000 as "1.5M", 20000 as "20k", 0.25 as "0.25": short enough for an axis."""
-    for least, unit, letter in _UNITS:
-        if abs(value) >= least:
-            return _minus(f"{value / unit:,.10g}{letter}")
-    return _minus(f"{value:,.10g}")
 
 
 def brief(value: float) -> str:
@@ -115,11 +71,3 @@ def period(times: pd.DatetimeIndex) -> str:
     hours = "" if is_daily or (last - first).days >= 7 else ", %H:%M"
     ends = [f"{time.day} {time.strftime('%b %Y' + hours)}" for time in (first, last)]
     return ends[0] if ends[0] == ends[1] else f" {NOTHING} ".join(ends)
-
-
-def _not_finite(value: float) -> str:
-    return NOTHING if math.isnan(value) else (INFINITY if value > 0 else MINUS + INFINITY)
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", MINUS)

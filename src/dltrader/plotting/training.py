@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dltrader.errors import ConfigError
+from dltrader.evaluation.formats import MINUS, NOTHING, compact, count
 from dltrader.plotting.labels import INDENT_PX, draw_header, head
 from dltrader.plotting.panels import set_limits
 from dltrader.plotting.style import (
@@ -26,7 +27,6 @@ from dltrader.plotting.style import (
     new_chart,
     styled,
 )
-from dltrader.plotting.text import MINUS, NOTHING, compact, count
 
 if TYPE_CHECKING:
     from collections.abc import Callable

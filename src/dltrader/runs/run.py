@@ -1,7 +1,7 @@
 """The run: a folder that explains one training.
 
 config.yaml       the whole configuration, defaults included
-manifest.json     versions, seed, data, command, times, status, checkpoints and which did best
+manifest.json     versions, seed, data, command, times, status, checkpoints and which did best, trials behind the data
 training.csv      the training curve, one row a rollout
 checkpoints/N/    the policy after N bars
 policy/           the final policy
@@ -34,6 +34,7 @@ from dltrader.files import write_json, write_text
 from dltrader.runs.bundle import load_policy, save_policy
 from dltrader.runs.experiment import ExperimentConfig
 from dltrader.runs.hold import held
+from dltrader.runs.notebook import run_html
 from dltrader.runs.state import drop_state, load_state, save_state
 
 CONFIG, MANIFEST, CURVE = "config.yaml", "manifest.json", "training.csv"
@@ -53,8 +54,23 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, path: str | Path, config: ExperimentConfig, *, data_sha256: str) -> Run:
+    def create(
+        cls,
+        path: str | Path,
+        config: ExperimentConfig,
+        *,
+        data_sha256: str,
+        began_with: str | None = None,
+        about: Mapping[str, Any] | None = None,
+    ) -> Run:
         """Make the folder of a training that is about to begin.
+
+        Args:
+            path: The folder.
+            config: What is trained.
+            data_sha256: The fingerprint of its bars.
+            began_with: Where its first weights come from; None: they are drawn.
+            about: What else its manifest says, so that the trial ledger can be told of it however it ends.
 
         Raises:
             RunError: The folder is already there.
@@ -75,13 +91,15 @@ class Run:
                 "name": config.name,
                 "seed": config.seed,
                 "data_sha256": data_sha256,
+                **(about or {}),
                 "command": _command(),
                 "versions": _versions(),
                 "started": _now(),
                 "ended": None,
                 "checkpoints": [],
                 "best": None,
-            },
+            }
+            | ({} if began_with is None else {"began_with": began_with}),
         )
         return run
 
@@ -193,6 +211,10 @@ class Run:
         if status == FINISHED:
             drop_state(self.path / STATE)
 
+    def keep_standing(self, standing: Mapping[str, Any]) -> None:
+        """Keep what the trial ledger said when the training had ended."""
+        self._update(**standing)
+
     def held(self) -> AbstractContextManager[None]:
         """Keep other processes from training into the folder as long as a `with` block runs.
 
@@ -240,6 +262,10 @@ class Run:
     def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the training curve so far."""
         write_text(self.path / CURVE, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it."""
+        return run_html(self)
 
     def _update(self, **values: Any) -> None:
         write_json(self.path / MANIFEST, self.manifest | values)
