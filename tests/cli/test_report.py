@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from dltrader.cli.app import app
 from dltrader.errors import ConfigError
+from dltrader.evaluation.evaluation import Evaluation
 from small_evaluations import small_evaluation
 
 
@@ -26,7 +27,9 @@ def invoke(*words):
 
 
 def test_report_says_what_it_wrote(here):
-    assert invoke("report", "one").split() == [
+    lines = invoke("report", "one").splitlines()
+    assert lines[:-3] == list(Evaluation.open("one").verdict)
+    assert lines[-3:] == [
         "one/report/report.html",
         "one/report/report.md",
         "one/report/metrics.json",

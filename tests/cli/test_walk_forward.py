@@ -7,8 +7,9 @@ from typer.testing import CliRunner
 
 from dltrader.cli.app import app
 from dltrader.cli.many_tables import DASH
-from dltrader.errors import BarsError, ConfigError
+from dltrader.errors import BarsError, ConfigError, MissingExtraError
 from dltrader.runs import ExperimentConfig
+from dltrader.workflows import evaluate as evaluation
 from dltrader.workflows import walk_forward as workflow
 from dltrader.workflows.jobs import Outcome
 from dltrader.workflows.walk_forward import WalkForward
@@ -71,6 +72,21 @@ def test_folds_and_curves_are_shown(here):
     assert lines[-1] == "kept in runs/one-walk-forward"
     assert lines[-2].endswith("of 2 tests grew more than buy and hold did")
     assert max(len(line) for line in lines if line.startswith("│")) <= 80
+
+
+def test_a_report_is_written_when_asked_for(here):
+    done = invoke("one.yaml", "--folds", "2", "--quiet", "--report")
+    assert done.exit_code == 0, done.output
+    page = Path("runs") / "one-walk-forward" / "report" / "report.html"
+    assert done.output.splitlines()[-3] == str(page)
+    assert page.stat().st_size > 100_000
+
+
+def test_without_its_packages_a_report_is_refused_before_anything_is_trained(here, monkeypatch):
+    monkeypatch.setattr(evaluation.importlib.util, "find_spec", lambda name: None)
+    done = invoke("one.yaml", "--folds", "2", "--quiet", "--report")
+    assert isinstance(done.exception, MissingExtraError)
+    assert not Path("runs").exists()
 
 
 def test_a_fold_that_is_lost_makes_the_exit_code_1_and_the_rest_is_kept(here, monkeypatch):

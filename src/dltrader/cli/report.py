@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dltrader.reports.comparison import Compared
+    from dltrader.workflows.report import Report
 
 EXAMPLES = "Examples:  dltrader report runs/demo   |   dltrader report runs/walk --out report.html"
 COMPARE_EXAMPLES = "Example:  dltrader compare runs/mlp runs/lstm --out comparison.html"
@@ -53,6 +54,13 @@ def report(
         plugins=plugins_of(context),
         progress=not quiet,
     )
+    print_report(made)
+
+
+def print_report(made: Report) -> None:
+    """Its verdict, and where its files lie."""
+    for sentence in made.verdict:
+        typer.echo(sentence)
     for path in (made.html, made.markdown, made.numbers):
         typer.echo(path)
 

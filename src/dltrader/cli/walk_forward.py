@@ -11,7 +11,7 @@ from dltrader.cli.executors import Ray, executor_on, plugins_of
 from dltrader.config import parse_overrides
 
 EXAMPLES = (
-    "Examples:  dltrader walk-forward ppo_mlp --folds 5 --seeds 3 --jobs 2   |   "
+    "Examples:  dltrader walk-forward ppo_mlp --folds 5 --seeds 5 --jobs 2 --report   |   "
     "dltrader walk-forward mine.yaml train.total_timesteps=20000 --scheme sliding walk_forward.train=1260 "
     "walk_forward.test_bars=252 --warm-start   |   dltrader walk-forward mine.yaml --scheme cpcv --groups 6 "
     "--test-groups 2"
@@ -49,6 +49,9 @@ def walk_forward(
         bool, typer.Option("--warm-start", help="Begin a fold with the best weights of the fold before.")
     ] = False,
     time_limit: Annotated[float | None, typer.Option(metavar="SECONDS", help="End trainings that take longer.")] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Then evaluate it, and write the report that `dltrader report` writes.")
+    ] = False,
     ray: Ray = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress line.")] = False,
 ) -> None:
@@ -60,6 +63,10 @@ def walk_forward(
     from dltrader.cli.walk_forward_tables import print_walk_forward
     from dltrader.workflows.walk_forward import walk_forward as walk
 
+    if report:
+        from dltrader.workflows.evaluate import require_extras
+
+        require_extras("arch", "jinja2")
     options = {
         "scheme": scheme,
         "folds": folds,
@@ -83,5 +90,10 @@ def walk_forward(
             plugins=plugins_of(context),
         )
     print_walk_forward(walked)
+    if report and walked.finished_seeds:
+        from dltrader.cli.report import print_report
+        from dltrader.workflows.report import report as write_report
+
+        print_report(write_report(walked.path, jobs=jobs, plugins=plugins_of(context), progress=not quiet))
     if walked.status != "finished":
         raise typer.Exit(1)

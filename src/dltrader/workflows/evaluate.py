@@ -42,6 +42,17 @@ SEEDS = 10
 PACKAGES = ("dltrader", "arch", "backtrader", "numpy", "pandas", "stable-baselines3", "torch")
 
 
+def require_extras(*packages: str) -> None:
+    """Check that packages of the extra `report` are there.
+
+    Raises:
+        MissingExtraError: One is not installed.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "report")
+
+
 def evaluate(
     what: ExperimentConfig | Run | WalkForward | Mapping[str, Any] | str | Path,
     overrides: Mapping[str, Any] | None = None,
@@ -86,8 +97,7 @@ def evaluate(
         BarsError, SourceError: The bars cannot be had, or are too few.
         MissingExtraError: arch is not installed.
     """
-    if importlib.util.find_spec("arch") is None:  # said before hours are spent
-        raise MissingExtraError("arch", "report")
+    require_extras("arch")  # said before hours are spent
     costs_bp = require_costs(costs)
     require_numbers(jobs, None)
     if seeds is not None and seeds < 1:

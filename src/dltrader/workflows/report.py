@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ class Report:
         html: The page.
         markdown: Its twin.
         numbers: Every number of the page by key, and the curves that it draws.
+        verdict: The sentences that it begins with; none where runs are compared.
     """
 
     html: Path
     markdown: Path
     numbers: Path
+    verdict: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         """Where it lies, for a notebook; the page is a document of its own."""
@@ -65,8 +67,9 @@ def report(path: str | Path, *, out: str | Path | None = None, again: bool = Fal
     """
     target = None if out is None else _target(out)
     folder = _folder(path)
-    page = report_page(_evaluation(folder, again=again, **evaluated))
-    return _written(page, folder / REPORT if target is None else target)
+    evaluation = _evaluation(folder, again=again, **evaluated)
+    written = _written(report_page(evaluation), folder / REPORT if target is None else target)
+    return replace(written, verdict=tuple(evaluation.verdict))
 
 
 def compare(paths: Sequence[str | Path], *, out: str | Path, **evaluated: Any) -> tuple[Sequence[Compared], Report]:
