@@ -97,14 +97,19 @@ def test_these_are_the_commands():
         "bench planted",
         "bench speed",
         "bench statistics",
+        "check",
+        "compare",
         "data check",
         "data export",
         "data show",
+        "evaluate",
         "plot",
+        "report",
         "runs",
         "train",
         "trials",
         "tune",
+        "walk-forward",
     ]
 
 
