@@ -85,7 +85,7 @@ def test_the_environment_shows_rewards_that_are_the_growth_of_the_account_after_
 def test_the_walk_forward_finds_the_leak_counts_trials_and_promises_nothing(execute):
     text = printed(execute("04_walk_forward")[0])
     assert "hindsight at 2009-06-02 knows later bars" in text
-    assert "indistinguishable from buy-and-hold" in text
+    assert "buy-and-hold: the interval of the difference in log growth a year" in text
     assert "2 trials, in 8 entries" in text
 
 

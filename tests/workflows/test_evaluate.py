@@ -270,6 +270,7 @@ def test_a_walk_forward_is_evaluated_on_its_curves(tmp_path):
     found = evaluate(walk, costs=COSTS)
     assert (found.about["kind"], found.about["seeds"]) == ("walk_forward", [0])
     assert len(found.folds) == 2
+    assert found.about["notes"] == []  # nobody but itself has looked
     assert found.equity["seed-0"].tolist() == walk.results[0].equity.tolist()
     with pytest.raises(ConfigError, match="so --bars does not fit"):
         evaluate(walk.path, bars="synthetic:ou?n=100")

@@ -26,7 +26,9 @@ def enter_evaluation(subject: Subject, stretch: Stretch, examined: Sequence[Exam
     data = DataSet(stretch.sha256, dict(stretch.uris), test=tested)
     ledger = Ledger.open()
     before = ledger.looked(data)
-    if subject.kind != "walk_forward":
+    if subject.kind == "walk_forward":
+        before = None if before is None else max(before - len(examined), 0)  # one look a seed was its own
+    else:
         for each in examined:
             if stretch.own:
                 one = subject.experiment.with_overrides({"seed": each.seed})
