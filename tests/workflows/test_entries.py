@@ -270,3 +270,11 @@ def test_a_walk_forward_is_a_trial_and_its_folds_are_not(tmp_path, run):
     assert (trained.kind, stitched.kind) == ("walk-forward fold", "walk-forward")
     assert (stitched.looked, trained.looked) == (True, False)
     assert str(trained.data.test.last.date()) == "2000-12-01"
+
+
+def test_a_run_keeps_where_a_provider_s_bars_came_from(tmp_path):
+    bars = random_walk(300)
+    origin = {"provider": "stooq", "fetched_at": "2024-01-02T00:00:00+00:00", "adjusted": "splits", "sha256": "0" * 64}
+    bars.attrs.update(origin)
+    run = train(experiment(), bars={"kept": bars}, out=tmp_path / "run")
+    assert run.manifest["data"]["origins"] == {"kept": origin}

@@ -151,7 +151,7 @@ def oracle(
 ) -> None:
     """Train agents on tasks whose optimum is known, and show the fraction of it that they reach.
 
-    All settings with ten seeds take about an hour on two cores that have nothing else to do.
+    All settings with ten seeds take about two hours on two cores that have nothing else to do.
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -50,6 +50,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from html import escape
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,6 +58,8 @@ import numpy as np
 import pandas as pd
 
 from dltrader.errors import RunError
+from dltrader.evaluation.formats import format_metric, label_of
+from dltrader.evaluation.notebook import BLUE, GREY, SHOWN, heading, sparkline, table
 from dltrader.files import new_folder, write_json, write_text
 
 FOLDER, FILE = "evaluation", "evaluation.json"
@@ -137,6 +140,22 @@ class Evaluation:
                 write_text(filling / f"{name}.csv", text)
         return path
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the verdict, equity of the median seed beside buy-and-hold, and the summary."""
+        about = self.about
+        seeds = f"{len(about['seeds'])} seed{'s' if len(about['seeds']) > 1 else ''}"
+        facts = f"{', '.join(about['instruments'])}, {about['start'][:10]} to {about['end'][:10]}, {seeds}"
+        answer, *others = map(escape, self.verdict)
+        said = f"<p><b>{answer}</b>{''.join(f'<br>{other}' for other in others)}</p>"
+        curves = {GREY: self.equity["buy_and_hold"], BLUE: self.equity[f"seed-{about['median_seed']}"]}
+        shown = {name: self.summary[name] for name in SHOWN if name in self.summary}
+        rows = [
+            [label_of(name), *(format_metric(name, _number(row[end])) for end in ("estimate", "low", "high"))]
+            for name, row in shown.items()
+        ]
+        body = table(["over seeds", "mean", "from", "to"], rows)
+        return f"<div>{heading(about['name'], facts)}{said}{sparkline(curves)}{body}</div>"
+
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """The evaluation in a folder: that of a run, of runs, of a walk-forward, or `evaluation/` itself.
@@ -184,6 +203,10 @@ def missing(values: Any, path: str = "") -> Iterator[str]:
                 yield from missing(value, f"{path}.{key}" if path else str(key))
     elif values is None or (isinstance(values, float) and not math.isfinite(values)):
         yield path
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _read_table(path: Path, *, indexed: bool) -> pd.DataFrame:

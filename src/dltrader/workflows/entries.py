@@ -22,6 +22,7 @@ import pandas as pd
 
 from dltrader.data import fingerprint, periods_per_year
 from dltrader.data.bars import times_of
+from dltrader.data.cache import PROVENANCE
 from dltrader.envs.rewards import growth_between
 from dltrader.errors import LedgerError, RunError
 from dltrader.evaluation.metrics import returns_of
@@ -71,6 +72,9 @@ def about_training(
     uris = {name: uri for name, uri in experiment.data.uris().items() if name in frames}
     data = DataSet.of(sha256, uris, task.slices)
     spans = {"train": data.train, "validation": data.validation, "test": data.test}
+    origins = {
+        name: {key: frame.attrs[key] for key in PROVENANCE if key in frame.attrs} for name, frame in frames.items()
+    }
     return {
         "kind": "walk-forward fold" if is_fold else kind,
         "trial": trial_id(config_id(experiment), experiment.seed, sha256, variant=variant),
@@ -78,6 +82,7 @@ def about_training(
             "uris": uris,
             **{part: [written(moment) for moment in span or ()] for part, span in spans.items()},
             "periods_per_year": periods_per_year(next(iter(frames.values()))),
+            "origins": {name: origin for name, origin in origins.items() if origin},
         },
     }
 
