@@ -271,6 +271,6 @@ def test_the_folder_is_the_users_unless_it_is_named(monkeypatch, tmp_path):
 
 def test_a_missing_pyarrow_names_the_extra_before_anybody_is_asked(stooq: Server, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r'pyarrow is not installed; run: pip install "dltrader\[parquet\]"'):
+    with pytest.raises(MissingExtraError, match=r'pyarrow is not installed; run: pip install "dltrader\[stooq\]"'):
         load_bars(URI)
     assert stooq.asked == []

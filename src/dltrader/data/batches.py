@@ -98,21 +98,21 @@ def notes_of(path: Path) -> dict[str, Any]:
         return {}
 
 
-def require_arrow() -> None:
+def require_arrow(extra: str) -> None:
     """Find out whether parquet can be had before anything is fetched that is to be kept as such.
 
     Raises:
-        MissingExtraError: pyarrow is not installed.
+        MissingExtraError: pyarrow is not installed; the extra of whoever needs it brings it.
     """
-    _arrow()
+    _arrow(extra)
 
 
-def _arrow() -> tuple[Any, Any]:
+def _arrow(extra: str = "parquet") -> tuple[Any, Any]:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional dependency
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError:
-        raise MissingExtraError("pyarrow", "parquet") from None
+        raise MissingExtraError("pyarrow", extra) from None
     return pa, parquet
 
 

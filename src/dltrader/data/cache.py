@@ -104,7 +104,7 @@ def kept(
         MissingExtraError: pyarrow is not installed.
         SourceError: Nothing is kept, and offline forbids to ask.
     """
-    require_arrow()
+    require_arrow(uri.partition(":")[0])  # an extra of the provider's name brings both
     now = pd.Timestamp.now("UTC") if now is None else now
     path = _path(uri, first, last)
     found = None if refresh else _read(path, uri, first, last)
