@@ -13,7 +13,7 @@ from dltrader.data.feed import BarsFeed
 from dltrader.envs.broker import make_cerebro
 from dltrader.envs.cerebro import TradingEnv
 from dltrader.envs.contract import EnvConfig
-from dltrader.envs.market import Market, context_of
+from dltrader.envs.market import Market, context_of, instrument_of
 from dltrader.envs.markets import Markets
 from dltrader.envs.strategy import PolicyStrategy
 from dltrader.envs.vector import TradingVectorEnv
@@ -105,3 +105,17 @@ def test_a_market_travels_with_what_it_sees():
     market = pickle.loads(pickle.dumps(Market.build(AAPL, CONFIG)))
     again = Market.build(market.bars, UNNAMED, pipeline=market.pipeline, context=market.context)
     np.testing.assert_array_equal(again.features, market.features)
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("sample:AAPL", "AAPL"),
+        ("csv:data/eurusd.csv", "eurusd"),
+        ("synthetic:ou?n=500", "ou"),
+        ("stooq:aapl.us?interval=d", "aapl"),
+        ("alpaca:BTC/USD", "BTC-USD"),
+    ],
+)
+def test_an_instrument_is_called_by_what_its_uri_names(uri, name):
+    assert instrument_of(uri) == name

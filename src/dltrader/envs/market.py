@@ -13,6 +13,7 @@ import pandas as pd
 
 from dltrader.data import load_bars, validate_bars
 from dltrader.data.feed import FeedArrays
+from dltrader.data.sources import PROVIDERS
 from dltrader.envs.contract import UNSCALED_BOUND, EnvConfig, FloatArray
 from dltrader.envs.session import Session
 from dltrader.errors import BarsError, ConfigError, FeatureError
@@ -209,10 +210,13 @@ def context_of(config: EnvConfig, given: ContextLike | None = None) -> dict[str,
 
 
 def instrument_of(bars: pd.DataFrame | str) -> str:
-    """The instrument's name in a URI: "sample:AAPL" is AAPL, "csv:data/eurusd.csv" is eurusd."""
+    """The instrument's name in a URI: "sample:AAPL" is AAPL, "csv:data/eurusd.csv" eurusd, "alpaca:BTC/USD" BTC-USD."""
     uri = bars if isinstance(bars, str) else str(bars.attrs.get("uri", "asset"))
-    address = uri.partition(":")[2] or uri
-    return address.partition("?")[0].rpartition("/")[2].partition(".")[0] or "asset"
+    source, _, address = uri.partition(":")
+    symbol = (address or uri).partition("?")[0]
+    # A provider's slash parts the two sides of a pair; in a path it parts folders. Names become folders, too.
+    symbol = symbol.replace("/", "-") if source in PROVIDERS else symbol.rpartition("/")[2]
+    return symbol.partition(".")[0] or "asset"
 
 
 def named_uris(uris: Sequence[str]) -> dict[str, str]:
