@@ -73,10 +73,10 @@ def _print(ledger: Ledger, found: list[Entry], count: int | None, data: str | No
     from rich.table import Table
 
     table = Table(title="trial ledger", title_justify="left")
-    for heading in ("entered", "what", "experiment", "config", "seed", "bars"):
-        table.add_column(heading)
-    for heading in ("validation growth", "growth", "sharpe"):
-        table.add_column(heading, justify="right")
+    for heading in ("entered", "what", "name", "config", "seed", "bars"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("valid", "growth", "sharpe"):
+        table.add_column(heading, justify="right", overflow="fold")
     for entry in found:
         scores = entry.scores
         annual = None

@@ -21,11 +21,10 @@ from pydantic import Field, field_validator
 from dltrader.config import Config
 from dltrader.data.answers import key_from, line, refused
 from dltrader.data.bars import COLUMNS, DAY, Bars, validate_bars
-from dltrader.data.closes import closes
+from dltrader.data.closes import closes, known_interval
 from dltrader.data.sources import parameters
 from dltrader.data.times import written
 from dltrader.errors import BarsError, ConfigError, MissingExtraError, SourceError
-from dltrader.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,9 +68,7 @@ class AlpacaConfig(Config):
     @field_validator("interval")
     @classmethod
     def _check_interval(cls, interval: str) -> str:
-        if interval not in INTERVALS:
-            raise ConfigError(f"Alpaca has no {interval!r}{did_you_mean(interval, INTERVALS)}")
-        return interval
+        return known_interval(interval, INTERVALS, "Alpaca")
 
 
 def load(

@@ -1,4 +1,4 @@
-"""From the start of bars, which providers stamp them with, to their close, where they stand here."""
+"""What providers' bars have in common: an interval, and a stamp at the start, where here it stands at the close."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 
 from dltrader.data.bars import DAY
+from dltrader.errors import ConfigError
+from dltrader.registry import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
 
@@ -31,3 +35,14 @@ def closes(
         return stamps, np.asarray(stamps <= now)
     midnight = starts.tz_localize(None).normalize() + length
     return (midnight - DAY).tz_localize("UTC"), np.asarray(midnight <= now.tz_convert(starts.tz).tz_localize(None))
+
+
+def known_interval(interval: str, intervals: Collection[str], provider: str) -> str:
+    """An interval that a provider has.
+
+    Raises:
+        ConfigError: It has none such.
+    """
+    if interval not in intervals:
+        raise ConfigError(f"{provider} has no {interval!r}{did_you_mean(interval, intervals)}")
+    return interval

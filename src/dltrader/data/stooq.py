@@ -21,11 +21,11 @@ from pydantic import Field, field_validator
 from dltrader.config import Config
 from dltrader.data.answers import key_from, line, refused
 from dltrader.data.bars import DAY, Bars, times_of, validate_bars
+from dltrader.data.closes import known_interval
 from dltrader.data.csv import parse
 from dltrader.data.sources import parameters
 from dltrader.data.times import written
 from dltrader.errors import BarsError, ConfigError, MissingExtraError, SourceError
-from dltrader.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,7 @@ class StooqConfig(Config):
     @field_validator("interval")
     @classmethod
     def _check_interval(cls, interval: str) -> str:
-        if interval not in INTERVALS:
-            raise ConfigError(f"Stooq has no {interval!r}{did_you_mean(interval, INTERVALS)}")
-        return interval
+        return known_interval(interval, INTERVALS, "Stooq")
 
 
 def load(

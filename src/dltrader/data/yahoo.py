@@ -18,10 +18,9 @@ from pydantic import Field, field_validator
 from dltrader.config import Config
 from dltrader.data.answers import line
 from dltrader.data.bars import DAY, Bars, validate_bars
-from dltrader.data.closes import closes
+from dltrader.data.closes import closes, known_interval
 from dltrader.data.sources import parameters
 from dltrader.errors import ConfigError, MissingExtraError, SourceError
-from dltrader.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +60,7 @@ class YahooConfig(Config):
     @field_validator("interval")
     @classmethod
     def _check_interval(cls, interval: str) -> str:
-        if interval not in INTERVALS:
-            raise ConfigError(f"Yahoo has no {interval!r}{did_you_mean(interval, INTERVALS)}")
-        return interval
+        return known_interval(interval, INTERVALS, "Yahoo")
 
 
 def load(
