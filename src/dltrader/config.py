@@ -92,18 +92,27 @@ def named(registry: Registry[type[C]]) -> BeforeValidator:
     """A validator that turns a name, or a mapping with a `name`, into the registered configuration."""
 
     def build(value: Any) -> Any:
-        if isinstance(value, str):
-            value = {"name": value}
-        if not isinstance(value, Mapping):
-            return value
-        if "name" not in value:
-            raise ConfigError(f"'name' is missing; known: {', '.join(registry)}")
-        try:
-            return registry[str(value["name"])].from_mapping(value)
-        except UnknownNameError as error:  # pydantic turns only ValueErrors into located problems
-            raise ConfigError(str(error)) from None
+        return named_value(registry, value)
 
     return BeforeValidator(build)
+
+
+def named_value(registry: Registry[type[C]], value: Any) -> Any:
+    """The registered configuration of a name or of a mapping with a `name`; what is neither is left as it is.
+
+    Raises:
+        ConfigError: The name is missing or unknown, or a value is wrong.
+    """
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, Mapping):
+        return value
+    if "name" not in value:
+        raise ConfigError(f"'name' is missing; known: {', '.join(registry)}")
+    try:
+        return registry[str(value["name"])].from_mapping(value)
+    except UnknownNameError as error:  # pydantic turns only ValueErrors into located problems
+        raise ConfigError(str(error)) from None
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

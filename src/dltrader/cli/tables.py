@@ -182,7 +182,7 @@ def _run_cells(run: Run) -> list[str]:
         manifest["status"],
         f"{manifest['checkpoints'][-1]['steps']:,}" if manifest["checkpoints"] else "0",
         str(run.config.data.bars),
-        run.config.agent.label,
+        run.config.label,
         f"{best['validation_growth']:+.3f}" if best else "",
         *(
             format_metric("total_return", metrics[who]["total_return"]) if tested else ""

@@ -232,13 +232,39 @@ class TrainConfig(Config):
         return self
 
 
-class ExperimentConfig(Config):
-    """Everything that decides what a training gives."""
+class Experiment(Config):
+    """What decides what a training gives, whatever is trained: a policy, or an ensemble with its members."""
 
     name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="For folders and titles")
     seed: int = Field(0, ge=0, lt=2**31, description="Of weights, actions and episodes")
     data: DataConfig = DataConfig()
     env: EnvConfig = EnvConfig()
+
+    @property
+    def label(self) -> str:
+        """What is trained, for titles and tables."""
+        raise NotImplementedError
+
+    @property
+    def threads(self) -> int:
+        """Threads that a training computes with."""
+        return 1
+
+    @classmethod
+    def load(cls, source: Any, overrides: Mapping[str, Any] | None = None) -> Self:
+        """From a file, the name of a shipped configuration, a mapping or an experiment, with dotted keys replaced.
+
+        Raises:
+            ConfigError: There is no such file, or a value is wrong.
+        """
+        if isinstance(source, cls):
+            return source.with_overrides(overrides) if overrides else source
+        return cls.from_mapping(override(values_of(source), overrides or {}))
+
+
+class ExperimentConfig(Experiment):
+    """Everything that decides what the training of a policy gives."""
+
     agent: Annotated[SerializeAsAny[AgentConfig], named(AGENTS), BeforeValidator(_ppo_unless_named)] = Field(
         default_factory=_ppo, description="What learns"
     )
@@ -251,19 +277,32 @@ class ExperimentConfig(Config):
     def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return _present(write(self), "walk_forward")
 
-    @classmethod
-    def load(cls, source: Any, overrides: Mapping[str, Any] | None = None) -> Self:
-        """From a file, the name of a shipped configuration, a mapping or an experiment, with dotted keys replaced.
+    @property
+    def label(self) -> str:
+        """Agent and extractor."""
+        return self.agent.label
 
-        Raises:
-            ConfigError: There is no such file, or a value is wrong.
-        """
-        if isinstance(source, cls):
-            return source.with_overrides(overrides) if overrides else source
-        values = dict(source) if isinstance(source, Mapping) else read_yaml(_shipped(source))
-        if not isinstance(source, Mapping):
-            values.setdefault("name", Path(source).stem)
-        return cls.from_mapping(override(values, overrides or {}))
+    @property
+    def threads(self) -> int:
+        """As `train.threads` says."""
+        return self.train.threads
+
+
+def values_of(source: Any) -> dict[str, Any]:
+    """The plain values of an experiment, from a file, the name of a shipped configuration, a mapping or an experiment.
+
+    What comes from a file and has no name is named after it.
+
+    Raises:
+        ConfigError: There is no such file, or it is no YAML.
+    """
+    if isinstance(source, Config):
+        return source.to_mapping()
+    if isinstance(source, Mapping):
+        return dict(source)
+    values = read_yaml(_shipped(source))
+    values.setdefault("name", Path(source).stem)
+    return values
 
 
 def shipped_configs(kind: str = ".") -> dict[str, Path]:

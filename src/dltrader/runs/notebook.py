@@ -23,7 +23,7 @@ def run_html(run: Run) -> str:
     """
     manifest, found = run.manifest, run.metrics
     best = manifest["best"]
-    facts = [str(run.path), str(manifest["status"]), run.config.agent.label]
+    facts = [str(run.path), str(manifest["status"]), run.config.label]
     if best is not None:
         facts.append(f"best after {best['steps']:,} bars, validation growth {best['validation_growth']:+.3f}")
     columns = {"policy": found.get("metrics"), "buy and hold": found.get("buy_and_hold")}

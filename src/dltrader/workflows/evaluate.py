@@ -258,7 +258,7 @@ def _about(
         "name": experiment.name,
         "kind": subject.kind,
         "path": subject.path,
-        "agent": experiment.agent.label,
+        "agent": experiment.label,
         "policy": "best",
         "config": experiment.to_mapping(),
         "left_out": [*subject.left_out, *left_out],

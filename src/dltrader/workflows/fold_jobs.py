@@ -116,7 +116,7 @@ class Plan:
             (experiment.to_mapping(), str(path), before),
             path.with_name(f"{path.name}.log"),
             bytes_needed=needs.bytes_of(self.experiment),  # whose bars are all there are
-            threads=experiment.train.threads,
+            threads=experiment.threads,
             gpu=on_gpu(experiment),
         )
 

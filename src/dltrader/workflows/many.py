@@ -205,7 +205,7 @@ def _jobs(experiments: Sequence[ExperimentConfig], folder: Path) -> list[Job]:
             argument,
             folder / f"{name}.log",
             bytes_needed=needs.bytes_of(experiment),
-            threads=experiment.train.threads,
+            threads=experiment.threads,
             gpu=on_gpu(experiment),
         )
     return list(jobs.values())

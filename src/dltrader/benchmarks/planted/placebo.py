@@ -187,7 +187,7 @@ def measure_placebo(
     table = [[found[shuffle, seed] for seed in range(seeds)] for shuffle in range(shuffles)]
     every = list(found.values())
     return Placebo(
-        agent=experiment.agent.label,
+        agent=experiment.label,
         markets=names,
         growths=tuple(tuple(one.growth for one in row) for row in table),
         p_values=tuple(tuple(one.p_value for one in row) for row in table),

@@ -141,7 +141,7 @@ def measure_planted(
         return Recovery(
             market=name,
             strength=strength,
-            agent=experiment.agent.label,
+            agent=experiment.label,
             measured=tuple(one.strength for one in each),
             recoverable=tuple(one.recoverable for one in each),
             reached=tuple(one.reached for one in each),
