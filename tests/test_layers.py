@@ -30,6 +30,7 @@ OWNERS = {
     "sqlalchemy": ["runs/ledger.py"],
     "arch": ["evaluation/statistics/"],
     "jinja2": ["reports/"],
+    "lightgbm": ["forecast/lightgbm.py"],
 }
 
 # The package itself, whose public names load what stands below: here only for its version.

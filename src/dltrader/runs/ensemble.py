@@ -1,0 +1,108 @@
+"""The schema of an ensemble: on which bars, which labels, which members, how they vote and how that is traded.
+
+A single forecaster is an ensemble of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+
+from dltrader.config import Config, named_value, override
+from dltrader.envs.actions import TargetWeight
+from dltrader.envs.contract import EnvConfig
+from dltrader.errors import ConfigError
+from dltrader.evaluation.folds import FoldsConfig
+from dltrader.forecast.forecasters import FORECASTERS, ForecasterConfig
+from dltrader.forecast.labels import LabelsConfig
+from dltrader.forecast.trading import TradingConfig
+from dltrader.forecast.voting import VoteConfig
+from dltrader.runs.experiment import Experiment, ExperimentConfig
+
+MEMBER_NAME = r"^[a-z][a-z0-9_]*$"
+
+
+class PolicyMember(Config):
+    """A policy that is trained for the ensemble, on the same bars and features."""
+
+    agent: dict[str, Any] = Field({"name": "ppo"}, description="What learns, as in a policy's own experiment")
+    train: dict[str, Any] = Field({}, description="How long it learns, as in a policy's own experiment")
+    env: dict[str, Any] = Field(
+        {"action": "target_position"},
+        description="Where its environment differs from the ensemble's: not in what is seen",
+    )
+
+
+class RunMember(Config):
+    """A policy that has been trained before, on the same features."""
+
+    run: str = Field(min_length=1, description="Its run folder")
+
+
+def _member(value: Any) -> Any:
+    """A policy to be trained, a run that is there, or a forecaster by name."""
+    if isinstance(value, Mapping) and "agent" in value:
+        return PolicyMember.from_mapping(value)
+    if isinstance(value, Mapping) and "run" in value:
+        return RunMember.from_mapping(value)
+    return value if isinstance(value, PolicyMember | RunMember) else named_value(FORECASTERS, value)
+
+
+Member = Annotated[SerializeAsAny[ForecasterConfig | PolicyMember | RunMember], BeforeValidator(_member)]
+
+
+def _by_weight(value: Any) -> Any:
+    return {"action": "target_weight", **value} if isinstance(value, Mapping) else value
+
+
+class EnsembleConfig(Experiment):
+    """Everything that decides what the training of an ensemble gives."""
+
+    env: Annotated[EnvConfig, BeforeValidator(_by_weight)] = EnvConfig(action=TargetWeight(), window_bars=60)
+    labels: LabelsConfig = LabelsConfig()
+    members: dict[Annotated[str, Field(pattern=MEMBER_NAME)], Member] = Field(
+        min_length=1, description="Who votes: names to forecasters, or to policies"
+    )
+    vote: VoteConfig = VoteConfig()
+    trading: TradingConfig = TradingConfig()
+    folds: FoldsConfig | None = Field(
+        None, description="How the bars before the test are cut for cross-validation; null: there is none"
+    )
+
+    @model_validator(mode="after")
+    def _one_instrument(self) -> Self:
+        if isinstance(self.data.bars, Mapping) and not self.data.apart and len(self.data.bars) > 1:
+            raise ConfigError("an ensemble trades one instrument at a time; set data.trade to apart")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The members by name."""
+        return " + ".join(self.members)
+
+    @property
+    def forecasters(self) -> dict[str, ForecasterConfig]:
+        """The members that forecast."""
+        return {name: member for name, member in self.members.items() if isinstance(member, ForecasterConfig)}
+
+    def policy_experiment(self, name: str) -> ExperimentConfig:
+        """The experiment of a member that is a policy to be trained.
+
+        Raises:
+            ConfigError: The member is none, or its own settings do not fit.
+        """
+        member = self.members[name]
+        if not isinstance(member, PolicyMember):
+            raise ConfigError(f"members.{name} is no policy to be trained")
+        return ExperimentConfig.from_mapping(
+            {
+                "name": f"{self.name}-{name}",
+                "seed": self.seed,
+                "data": self.data.to_mapping(),
+                "env": override(self.env.to_mapping(), member.env),
+                "agent": member.agent,
+                "train": member.train,
+            }
+        )
