@@ -107,3 +107,31 @@ def test_rows_do_not_depend_on_the_block_in_which_they_are_computed(window):
         assert np.isfinite(whole[first:]).all()
         alone = [function(values[row - first : row + 1])[-1] for row in borders]
         np.testing.assert_array_equal(whole[borders], alone)
+
+
+@pytest.mark.parametrize("window", [2, 7, 40])
+@pytest.mark.parametrize("spoiled", [None, np.nan, np.inf, -0.0])
+def test_few_rows_come_to_the_same_as_many_to_the_bit(window, spoiled, monkeypatch):
+    values = np.random.default_rng(window).normal(size=90) * 1e3
+    values[30:45] = values[30]
+    if spoiled is not None:
+        values[60] = spoiled
+    weights = np.random.default_rng(1).dirichlet(np.ones(window))
+
+    def all_of():
+        with np.errstate(invalid="ignore"):
+            return [
+                weighted_mean(values, weights),
+                *standard_deviation(values, window),
+                *absolute_deviation(values, window),
+                highest(values, window),
+                lowest(values, window),
+            ]
+
+    at_once = all_of()
+    monkeypatch.setattr("dltrader.features.windows.AT_ONCE", 0)
+    for quick, plain in zip(at_once, all_of(), strict=True):
+        kept = ~np.isnan(plain)
+        assert quick[kept].tobytes() == plain[kept].tobytes()  # -0.0 is not 0.0 here
+        np.testing.assert_array_equal(np.isnan(quick), ~kept)
+        assert np.isnan(quick[: window - 1]).all()

@@ -93,6 +93,28 @@ def compute(spec: FeatureSpec, bars: pd.DataFrame, context: Context = NO_CONTEXT
     return as_of(_computed(spec, view.bars), view.known, times)
 
 
+def own_columns(spec: FeatureSpec, bars: pd.DataFrame, first: int) -> list[Array] | None:
+    """The columns of one of this library's features from a row on, one (bars - first,) each, without a table of them.
+
+    A table takes longer than most features, and where one bar is foretold after the other that is what counts.
+
+    Args:
+        spec: A feature and its parameters.
+        bars: Of `plain_bars`.
+        first: In which they are settled.
+
+    Returns:
+        None where there is more to do or to say, which `compute` does: the feature looks elsewhere, is not this
+        library's, or has a value that is not finite.
+    """
+    if spec.looks_elsewhere or not is_own(spec):
+        return None
+    with np.errstate(all="ignore"):
+        values = FEATURES[spec.name](bars, **spec.parameters).to_numpy()
+    columns = np.atleast_2d(values.T)[:, first:]  # (columns, bars - first)
+    return list(columns) if columns.dtype == np.float64 and np.isfinite(columns).all() else None
+
+
 def settled_from(spec: FeatureSpec, bars: pd.DataFrame, context: Context = NO_CONTEXT) -> int:
     """The first row of bars at which a feature is settled; it depends on their times only.
 

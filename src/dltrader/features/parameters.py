@@ -16,8 +16,9 @@ from dltrader.features.indicators import FEATURES, Feature
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VIEW = ("interval", "market")
-"""Keys of a list's entry that say which bars a feature is computed on; no parameter of a feature can be called so."""
+VIEW = ("interval", "market", "scaled")
+"""Keys of a list's entry that say on which bars a feature is computed, and whether it is scaled; no parameter of a
+feature can be called so."""
 
 
 @runtime_checkable
@@ -88,7 +89,7 @@ def _model_of(feature: Feature, name: str) -> type[Config]:
         if parameter.name in VIEW:
             raise ConfigError(
                 f"feature {name!r} has a parameter {parameter.name!r}, which says for every feature on which bars "
-                "it is computed; call it something else"
+                "it is computed, or whether it is scaled; call it something else"
             )
         required = parameter.default is parameter.empty
         default = ... if required else parameter.default

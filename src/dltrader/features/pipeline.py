@@ -17,6 +17,7 @@ from dltrader.features.compute import (
     compute,
     finite_values,
     is_own,
+    own_columns,
     plain_bars,
     plain_context,
     settled_from,
@@ -28,6 +29,9 @@ from dltrader.features.spec import FeatureSpec
 from dltrader.features.windows import Array
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
+
+UNTOUCHED = Moments(mean=(0.0,), deviation=(1.0,))
+"""What stands for the moments of a column that is not scaled."""
 
 
 class Pipeline:
@@ -65,7 +69,7 @@ class Pipeline:
 
         Features of higher intervals, of other markets and of sessions may take more of some bars: see `warmup_on`.
         """
-        return _warmup_bars(self.specs) + self.scaling.warmup_bars
+        return _warmup_bars(self.specs, self.scaling)
 
     def warmup_on(self, bars: pd.DataFrame, context: Context | None = None) -> int:
         """How many leading rows of bars give no row; `warmup_bars` where no feature looks elsewhere.
@@ -80,7 +84,7 @@ class Pipeline:
             BarsError: A feature is nowhere settled on them.
             ConfigError: A market is missing, or an interval is no longer than the bars'.
         """
-        return _first_row(self.specs, plain_bars(bars), plain_context(self.specs, context)) + self.scaling.warmup_bars
+        return _first_row(self.specs, self.scaling, plain_bars(bars), plain_context(self.specs, context))
 
     def fit(self, bars: pd.DataFrame | Mapping[str, pd.DataFrame], context: Context | None = None) -> FittedPipeline:
         """Learn what the scaling has to learn, and check features that are not this library's for look-ahead.
@@ -100,9 +104,11 @@ class Pipeline:
         if not plains:
             raise BarsError("there are no bars to fit on; pass a frame or a mapping with at least one")
         others = plain_context(self.specs, context)
-        firsts = [_first_row(self.specs, plain, others) for plain in plains]
-        for plain, first in zip(plains, firsts, strict=True):
-            _require_enough(plain, first + self.scaling.warmup_bars)
+        for plain in plains:
+            _require_enough(plain, _first_row(self.specs, self.scaling, plain, others))
+        # What is learned of a column must not depend on others that the scaling leaves alone.
+        scaled = [spec for spec in self.specs if spec.scaled] or self.specs
+        firsts = [max(settled_from(spec, plain, others) for spec in scaled) for plain in plains]
         learned = [moments for spec in self.specs for moments in self._checked_moments(spec, plains, firsts, others)]
         return FittedPipeline(
             features=self.specs,
@@ -121,9 +127,12 @@ class Pipeline:
             table = compute(spec, plain, context)
             if not is_own(spec):
                 check_causal(spec, plain, table, settled_from(spec, plain, context), context)
-            for pool, column in zip(pools, _settled_columns(spec, table, first), strict=True):
+            start = first if spec.scaled else max(first, settled_from(spec, plain, context))
+            for pool, column in zip(pools, _settled_columns(spec, table, start), strict=True):
                 if self.scaling.learns:
                     pool.append(column)
+        if not spec.scaled:
+            return [UNTOUCHED for pool in pools if pool]
         fitted = (self.scaling.fit(np.concatenate(pool)[:, np.newaxis]) for pool in pools if pool)  # (bars, 1) each
         return [moments for moments in fitted if moments is not None]
 
@@ -145,7 +154,7 @@ class FittedPipeline(Config):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = _names(self.features)
-        warmup_bars = _warmup_bars(self.features) + self.scaling.warmup_bars
+        warmup_bars = _warmup_bars(self.features, self.scaling)
         if (names, warmup_bars) != (self.names, self.warmup_bars):
             raise ConfigError(
                 f"the pipeline was fitted with {len(self.names)} columns and {self.warmup_bars} bars of warm-up, "
@@ -160,8 +169,28 @@ class FittedPipeline(Config):
 
     @property
     def clip(self) -> float | None:
-        """The values lie in [-clip, clip]; None where they are not scaled and may be anything."""
+        """The scaled values lie in [-clip, clip]; None where none is scaled and they may be anything."""
         return self.scaling.bound
+
+    def beside(self, spec: FeatureSpec) -> FittedPipeline:
+        """The same columns, to the bit, and after them those of a feature that is not scaled, unless they are there.
+
+        Raises:
+            ConfigError: The feature is one to be scaled, which would have to be learned.
+        """
+        if spec in self.features:
+            return self
+        if spec.scaled:
+            raise ConfigError(f"{spec.label} is scaled, and bars would be needed to fit it; set its scaled: false")
+        added = [UNTOUCHED] * len(columns_of(spec).names)
+        features = (*self.features, spec)
+        return FittedPipeline(
+            features=features,
+            scaling=self.scaling,
+            names=_names(features),
+            warmup_bars=_warmup_bars(features, self.scaling),
+            moments=None if self.moments is None else Moments.of_columns([self.moments, *added]),
+        )
 
     @property
     def context(self) -> tuple[str, ...]:
@@ -170,8 +199,7 @@ class FittedPipeline(Config):
 
     def warmup_on(self, bars: pd.DataFrame, context: Context | None = None) -> int:
         """As of `Pipeline`: how many leading rows of bars give no row."""
-        others = plain_context(self.features, context)
-        return _first_row(self.features, plain_bars(bars), others) + self.scaling.warmup_bars
+        return _first_row(self.features, self.scaling, plain_bars(bars), plain_context(self.features, context))
 
     @overload
     def transform(self, bars: pd.DataFrame, context: Context | None = None) -> pd.DataFrame: ...
@@ -201,11 +229,10 @@ class FittedPipeline(Config):
         """
         if isinstance(bars, Mapping):
             return {name: self.transform(frame, context) for name, frame in bars.items()}
-        plain, others, first = self._enough(bars, context)
-        warmup = first + self.scaling.warmup_bars
+        plain, others, warmup = self._enough(bars, context)
         # Columns are contiguous, as pandas keeps them, so that the frame takes the array as it is.
         values = np.empty((len(plain) - warmup, len(self.names)), np.float64, order="F")
-        self._write(plain, others, first, values)
+        self._write(plain, others, warmup, values)
         return pd.DataFrame(values, plain.index[warmup:], list(self.names), copy=False)
 
     def matrix(self, bars: pd.DataFrame, out: Matrix | None = None, context: Context | None = None) -> Matrix:
@@ -227,31 +254,36 @@ class FittedPipeline(Config):
             FeatureError: A feature cannot be computed or is not finite after its warm-up, or `out`
                 has another shape.
         """
-        plain, others, first = self._enough(bars, context)
-        shape = (len(plain) - first - self.scaling.warmup_bars, len(self.names))
+        plain, others, warmup = self._enough(bars, context)
+        shape = (len(plain) - warmup, len(self.names))
         if out is None:
             out = np.empty(shape, np.float32)
         elif out.shape != shape:
             raise FeatureError(
                 f"{len(plain)} bars give a matrix of shape {shape}, found {out.shape}; pass out so large"
             )
-        self._write(plain, others, first, out)
+        self._write(plain, others, warmup, out)
         return out
 
     def _enough(self, bars: pd.DataFrame, context: Context | None) -> tuple[pd.DataFrame, Context, int]:
-        """Plain bars and context, and the first row in which all features are settled."""
+        """Plain bars and context, and how many leading rows give no row."""
         plain, others = plain_bars(bars), plain_context(self.features, context)
-        first = _first_row(self.features, plain, others)
-        _require_enough(plain, first + self.scaling.warmup_bars)
-        return plain, others, first
+        warmup = _first_row(self.features, self.scaling, plain, others)
+        _require_enough(plain, warmup)
+        return plain, others, warmup
 
-    def _write(self, plain: pd.DataFrame, context: Context, first: int, out: Array | Matrix) -> None:
-        """Compute spec by spec and scale column by column into (bars - first - scaling's warm-up, features)."""
+    def _write(self, plain: pd.DataFrame, context: Context, warmup: int, out: Array | Matrix) -> None:
+        """Compute spec by spec and scale column by column into (bars - warmup, features)."""
         position = 0
         for spec in self.features:
-            for column in _settled_columns(spec, compute(spec, plain, context), first):
+            first = warmup - self.scaling.warmup_bars if spec.scaled else warmup
+            columns = own_columns(spec, plain, first)
+            if columns is None:
+                columns = _settled_columns(spec, compute(spec, plain, context), first)
+            for column in columns:
                 moments = None if self.moments is None else self.moments.of_column(position)
-                out[:, position] = self.scaling.apply(column[:, np.newaxis], moments)[:, 0]
+                rows = column[:, np.newaxis]
+                out[:, position] = (self.scaling.apply(rows, moments) if spec.scaled else rows)[:, 0]
                 position += 1
 
 
@@ -265,14 +297,17 @@ def _names(specs: Sequence[FeatureSpec]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _warmup_bars(specs: Sequence[FeatureSpec]) -> int:
-    """How many rows are not settled, on any bars."""
-    return max(0 if spec.looks_elsewhere else columns_of(spec).warmup_bars for spec in specs)
+def _warmup_bars(specs: Sequence[FeatureSpec], scaling: Scaling) -> int:
+    """How many rows give no row, on any bars."""
+    return max(
+        (0 if spec.looks_elsewhere else columns_of(spec).warmup_bars) + (scaling.warmup_bars if spec.scaled else 0)
+        for spec in specs
+    )
 
 
-def _first_row(specs: Sequence[FeatureSpec], plain: pd.DataFrame, context: Context) -> int:
-    """The first row in which all features are settled; it may lie beyond the bars."""
-    return max(settled_from(spec, plain, context) for spec in specs)
+def _first_row(specs: Sequence[FeatureSpec], scaling: Scaling, plain: pd.DataFrame, context: Context) -> int:
+    """The first row in which all features are settled and scaled; it may lie beyond the bars."""
+    return max(settled_from(spec, plain, context) + (scaling.warmup_bars if spec.scaled else 0) for spec in specs)
 
 
 def _require_enough(bars: pd.DataFrame, warmup_bars: int) -> None:
@@ -284,12 +319,12 @@ def _require_enough(bars: pd.DataFrame, warmup_bars: int) -> None:
 
 
 def _settled_columns(spec: FeatureSpec, table: pd.DataFrame, first: int) -> list[Array]:
-    """The unscaled columns of a feature from the row `first` on, in which all features are settled.
+    """The columns of a feature from the row `first` on, before any scaling.
 
     Args:
         spec: The feature.
         table: Its columns over all bars.
-        first: Of `_first_row`.
+        first: In which they are settled.
 
     Returns:
         One (bars - first,) for each name of the spec's columns.

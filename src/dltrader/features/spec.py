@@ -45,6 +45,11 @@ class FeatureSpec(Config):
         exclude_if=_is_none,
         description="The market it is computed on, one of the context; null: the one that is traded",
     )
+    scaled: bool = Field(
+        default=True,
+        exclude_if=lambda scaled: scaled,
+        description="Whether the scaling applies to it; false: it is passed on as it was computed",
+    )
 
     @classmethod
     def of(cls, name: str, **parameters: Any) -> Self:
@@ -94,12 +99,12 @@ class FeatureSpec(Config):
     def label(self) -> str:
         """The column's name, or its beginning where there are several: the feature's name and parameter values.
 
-        `rsi_14@1W` is of weekly bars, `SPY:rsi_14` of another market.
+        `rsi_14@1W` is of weekly bars, `SPY:rsi_14` of another market, `rsi_14_unscaled` is not scaled.
         """
         # Which outputs of an indicator are taken shows in the rest of the columns' names.
         hidden = {"output"} if isinstance(FEATURES[self.name], ForeignFeature) else set()
         values = [_text(value) for key, value in self.parameters.items() if key not in hidden]
-        label = "_".join([self.name, *values])
+        label = "_".join([self.name, *values, *([] if self.scaled else ["unscaled"])])
         if self.interval is not None:
             label = f"{label}@{self.interval}"
         return label if self.market is None else f"{self.market}:{label}"

@@ -10,12 +10,13 @@ value and a deviation of exactly 0. It may also be computed in any company: rows
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Annotated, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -31,6 +32,10 @@ MEMORY = 5.0
 
 BLOCK_ROWS = 16_384
 """Rows done at a time: a window passes over its rows many times, and a block of them stays in the processor's cache."""
+
+AT_ONCE = 1 << 16
+"""Up to so many values, rows times ages, are held at once, a row of them an age: over few rows, such as those of the
+newest bars, a step an age takes far longer to begin than to do."""
 
 
 def blocks(n_bars: int, first: int = 0, n_rows: int = BLOCK_ROWS) -> Iterator[slice]:
@@ -54,6 +59,9 @@ def weighted_mean(values: Array, weights: Array) -> Array:
         newest = values[rows]
         # The sum runs over differences from the newest value: they are exactly 0 where prices stand
         # still.
+        if window > 1 and len(newest) * window <= AT_ONCE:
+            result[rows] = newest + _sum((_ages(values, rows, window)[1:] - newest) * weights[1:, np.newaxis])
+            continue
         total, term = np.zeros_like(newest), np.empty_like(newest)
         for age, weight in enumerate(weights[1:].tolist(), start=1):
             np.subtract(_aged(values, rows, age), newest, out=term)
@@ -110,6 +118,12 @@ def _distances(values: Array, window: int, size: np.ufunc) -> tuple[Array, Array
     above, sizes = np.full(n_bars, np.nan), np.full(n_bars, np.nan)
     for rows in blocks(n_bars, first=window - 1):
         newest = values[rows]
+        if len(newest) * window <= AT_ONCE:
+            apart = _ages(values, rows, window) - newest  # (window, rows)
+            middle = _sum(apart) / window
+            apart -= middle
+            above[rows], sizes[rows] = -middle, _sum(size(apart, out=apart)) / window
+            continue
         distance = np.empty_like(newest)
         centre = np.zeros_like(newest)  # the window's mean - the newest value
         for age in range(window):
@@ -130,14 +144,42 @@ def _aged(values: Array, rows: slice, age: int) -> Array:
     return values[rows.start - age : rows.stop - age]
 
 
+def _ages(values: Array, rows: slice, window: int) -> Array:
+    """The last `window` values of the rows, a row an age from the newest on: (window, rows), a view."""
+    return sliding_window_view(values[rows.start - window + 1 : rows.stop], window).T[::-1]
+
+
+def _sum(terms: Array) -> Array:
+    """The sum of the rows, added one after the other as a loop does, and not in another order: (n, m) -> (m,)."""
+    # Across several columns NumPy adds row by row; a single one it would sum pair by pair.
+    total: Array = np.add.reduce(terms, axis=0) if terms.shape[1] > 1 else np.add.accumulate(terms, axis=0)[-1]
+    total += 0.0  # a loop begins with 0, to which nothing adds up to -0
+    return total
+
+
 def highest(values: Array, window: int) -> Array:
     """The largest of the last `window` values."""
-    return pd.Series(values).rolling(window).max().to_numpy()
+    return _extreme(values, window, np.max) if _few(values, window) else _rolling(values, window).max().to_numpy()
 
 
 def lowest(values: Array, window: int) -> Array:
     """The smallest of the last `window` values."""
-    return pd.Series(values).rolling(window).min().to_numpy()
+    return _extreme(values, window, np.min) if _few(values, window) else _rolling(values, window).min().to_numpy()
+
+
+def _few(values: Array, window: int) -> bool:
+    return window <= len(values) and len(values) * window <= AT_ONCE
+
+
+def _extreme(values: Array, window: int, of: Callable[..., Array]) -> Array:
+    result = np.full(len(values), np.nan)
+    finite = np.where(np.isinf(values), np.nan, values)  # as pandas sees them
+    result[window - 1 :] = of(sliding_window_view(finite, window), axis=1)
+    return result
+
+
+def _rolling(values: Array, window: int) -> Any:
+    return pd.Series(values).rolling(window)
 
 
 def ratio(numerator: Array, denominator: Array, neutral: float) -> Array:
