@@ -88,6 +88,11 @@ class ActionScheme(NamedConfig, ABC):
             ConfigError: The scheme asks for what the account does not allow.
         """
 
+    @property
+    def ignored(self) -> float:
+        """The largest change of an exposure that a scheme which rebalances leaves alone, a fraction of the leverage."""
+        return 0.0
+
 
 def ascending(levels: tuple[float, ...] | None) -> tuple[float, ...] | None:
     """Levels as they are, if they are two or more in ascending order.
@@ -196,6 +201,14 @@ class TargetWeight(ActionScheme):
     """
 
     name: Literal["target_weight"] = "target_weight"
+    least_change: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        exclude_if=lambda change: change == 0.0,
+        description="Changes of the exposure at the close up to this are not traded, a fraction of the leverage; 0: "
+        "every weight is traded to on every bar",
+    )
     rebalances: ClassVar[bool] = True
 
     def space(self, n_instruments: int, *, allow_short: bool) -> spaces.Space[Any]:
@@ -224,6 +237,11 @@ class TargetWeight(ActionScheme):
             gross = gross + abs(weight)
         scale = leverage / higher(gross, 1.0)
         return [weight * scale for weight in weights]
+
+    @property
+    def ignored(self) -> float:
+        """The least change."""
+        return self.least_change
 
 
 ACTIONS: Registry[type[ActionScheme]] = Registry(

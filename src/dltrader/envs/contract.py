@@ -20,7 +20,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from dltrader.config import Config, named
 from dltrader.envs.actions import ACTIONS, ActionScheme, TargetPosition
-from dltrader.envs.numeric import Number
+from dltrader.envs.numeric import Number, choose
 from dltrader.envs.rewards import RewardField, log_growth
 from dltrader.envs.session import Session
 from dltrader.errors import BundleError, ConfigError
@@ -105,7 +105,11 @@ class EnvConfig(Config):
         return self.action.space(n_instruments, allow_short=self.allow_short)
 
     def decision(
-        self, asked: Sequence[Number], held: Sequence[Number], phase: Number = None
+        self,
+        asked: Sequence[Number],
+        held: Sequence[Number],
+        phase: Number = None,
+        exposures: Sequence[Number] | None = None,
     ) -> tuple[Sequence[Number], list[Any]]:
         """What is asked for within the session, and whether each instrument is to be traded for it.
 
@@ -113,13 +117,30 @@ class EnvConfig(Config):
             asked: Exposures, or units where actions count in them, one an instrument; floats or arrays of lanes.
             held: Those asked for and reached last.
             phase: Where the decision stands in the session; None where there is none.
+            exposures: Those at the close, one an instrument; asked for only where the scheme ignores small changes.
         """
+        if exposures is not None:
+            return self._banded(asked, held, phase, exposures)
         rebalances = self.action.rebalances  # trades on every bar; the exposures need not have changed
         if self.session is None:
             return asked, [rebalances or new != old for new, old in zip(asked, held, strict=True)]
         asked = self.session.allowed(phase, asked, held)
         free = rebalances & self.session.is_free(phase)
         return asked, [free | (new != old) for new, old in zip(asked, held, strict=True)]
+
+    def _banded(
+        self, asked: Sequence[Number], held: Sequence[Number], phase: Number, exposures: Sequence[Number]
+    ) -> tuple[Sequence[Number], list[Any]]:
+        """As `decision`, where small changes are left alone: what is not traded stays what was asked for last."""
+        least = self.action.ignored * self.leverage
+        free: Number = True
+        if self.session is not None:
+            asked, free = self.session.allowed(phase, asked, held), self.session.is_free(phase)
+        trading = [
+            choose(free, abs(new - exposure) > least, new != old)
+            for new, old, exposure in zip(asked, held, exposures, strict=True)
+        ]
+        return [choose(trade, new, old) for trade, new, old in zip(trading, asked, held, strict=True)], trading
 
     def require_fitted(self, pipeline: FittedPipeline | None) -> None:
         """Check that scaling learned from training bars is not learned again from the bars that are traded.

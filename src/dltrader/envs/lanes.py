@@ -14,7 +14,7 @@ from dltrader.envs.contract import ACCOUNT_BOUND, EnvConfig
 from dltrader.envs.ledger import Execution, Ledger
 from dltrader.envs.markets import Markets
 from dltrader.envs.numeric import Number, choose, some
-from dltrader.envs.records import Step, account_of
+from dltrader.envs.records import Step, account_of, exposures_of
 from dltrader.envs.sizing import buy_price, order_sizes, sell_price, unit_orders
 from dltrader.errors import EnvironmentStateError
 
@@ -94,7 +94,9 @@ class Lanes:
         config, ledger = self.config, self.ledger
         asked = config.action.targets(parts, self.held, allow_short=config.allow_short, leverage=config.leverage)
         phase = None if self._phases is None else self.arrays.xp.take(self._phases, self.bar, axis=0)
-        asked, trading = config.decision(asked, self.held, phase)
+        ignores = config.action.ignored > 0.0
+        exposures = exposures_of(ledger.sizes, self.closes, self.equity) if ignores else None
+        asked, trading = config.decision(asked, self.held, phase, exposures)
         slippage, decided = config.costs.slippage, self.closes
         self.bar = self.bar + 1
         opens, highs, lows, closes = self._quotes()

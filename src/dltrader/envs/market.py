@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from dltrader.data import load_bars, validate_bars
-from dltrader.data.feed import FeedArrays
 from dltrader.data.sources import PROVIDERS
 from dltrader.envs.contract import UNSCALED_BOUND, EnvConfig, FloatArray
 from dltrader.envs.session import Session
 from dltrader.errors import BarsError, ConfigError, FeatureError
 from dltrader.features import FittedPipeline, Pipeline
 from dltrader.features.context import context_names, require_context
+
+if TYPE_CHECKING:
+    from dltrader.data.feed import FeedArrays
 
 BarsLike: TypeAlias = pd.DataFrame | str | Mapping[str, "pd.DataFrame | str"]
 """Bars, a source URI, or a mapping of instrument names to either."""
@@ -133,6 +135,8 @@ class Market:
     @cached_property
     def feeds(self) -> tuple[FeedArrays, ...]:
         """The bars as backtrader takes them, one an instrument."""
+        from dltrader.data.feed import FeedArrays  # noqa: PLC0415 - backtrader loads where bars are traded, not only seen
+
         return tuple(FeedArrays.from_bars(frame) for frame in self.bars.values())
 
     def phases(self, session: Session | None) -> npt.NDArray[np.int64] | None:
@@ -260,9 +264,9 @@ def _require_bounded(features: FloatArray, names: list[str], clip: float | None)
     largest = np.maximum(features.max(axis=0), -features.min(axis=0))  # (columns,), without a matrix of sizes
     if largest.max() > bound:
         name = names[int(largest.argmax())]
+        instead = "choose the scaling rolling or train" if clip is None else "leave out its scaled: false"
         raise FeatureError(
-            f"the feature {name} reaches {largest.max():.3g} unscaled, and observations end at {bound:.3g}; "
-            "choose the scaling rolling or train"
+            f"the feature {name} reaches {largest.max():.3g} unscaled, and observations end at {bound:.3g}; {instead}"
         )
 
 

@@ -62,6 +62,12 @@ class Step:
         return [choose(self.equity == 0.0, 0.0, value / equity) for value in self.values]
 
 
+def exposures_of(positions: Sequence[Number], closes: Sequence[Number], equity: Number) -> list[Number]:
+    """Position values as fractions of equity, one an instrument; huge where there is none."""
+    worth = higher(equity, SMALLEST_EQUITY)
+    return [position * close / worth for position, close in zip(positions, closes, strict=True)]
+
+
 def account_of(
     positions: Sequence[Number],
     entries: Sequence[Number],
@@ -79,8 +85,7 @@ def account_of(
         equity: Money; where there is none, exposures lie at the bound.
         bound: Numbers beyond it are cut.
     """
-    worth = higher(equity, SMALLEST_EQUITY)
     pairs = list(zip(positions, entries, closes, strict=True))
-    exposures = [position * close / worth for position, _, close in pairs]
+    exposures = exposures_of(positions, closes, equity)
     returns = [sign(position) * (close / entry - 1.0) for position, entry, close in pairs]
     return [lower(higher(number, -bound), bound) for number in exposures + returns]

@@ -13,7 +13,7 @@ import backtrader as bt
 import pandas as pd
 
 from dltrader.envs.contract import EnvConfig
-from dltrader.envs.records import Fill, Rejection, account_of
+from dltrader.envs.records import Fill, Rejection, account_of, exposures_of
 from dltrader.envs.sizing import buy_price, order_sizes, sell_price, unit_orders
 
 UNDECIDED = {bt.Order.Created, bt.Order.Submitted, bt.Order.Accepted}
@@ -56,6 +56,7 @@ class Trader:
         self._names = dict(zip(map(id, self._datas), instruments, strict=True))
         self._broker = strategy.broker
         self._action, self._decision = config.action, config.decision
+        self._ignores = config.action.ignored > 0.0
         self._allow_short, self._leverage = config.allow_short, config.leverage
         self._costs, self._lot_size = config.costs, config.lot_size
         self._at_open = config.sizing == "at_open"
@@ -112,7 +113,8 @@ class Trader:
             asked: Of `ask`.
             phase: Where the bar stands in the session, if the configuration has one.
         """
-        asked, trading = self._decision(asked, self.held, phase)
+        exposures = exposures_of(self.positions, self.closes, self.equity) if self._ignores else None
+        asked, trading = self._decision(asked, self.held, phase, exposures)
         self.fills, self.rejections = [], []
         if not any(trading):
             return
