@@ -21,6 +21,7 @@ from dltrader.nn.attention import (
 )
 from dltrader.nn.bilstm import BiLSTMAttention, BiLSTMAttentionConfig
 from dltrader.nn.cnn import CNNConfig, layers_to_see, receptive_bars
+from dltrader.nn.cnn_lstm import CNNLSTM, CNNLSTMConfig
 from dltrader.nn.market import linear
 from dltrader.nn.mlp import MLPConfig
 from dltrader.nn.recurrent import GRUConfig, LSTMConfig
@@ -34,6 +35,7 @@ DEEP = {
     "bilstm_attention": {"hidden": 6, "layers": 2, "dropout": 0.3, "features_dim": 9},
     "attention": {"width": 9, "heads": 3, "layers": 2, "dropout": 0.3},
     "cnn": {"channels": 7, "kernel": 2, "layers": 4, "dropout": 0.3},
+    "cnn_lstm": {"channels": 7, "kernel": 2, "convolutions": 3, "hidden": 6, "layers": 2, "dropout": 0.3},
 }
 EVERY_DEPTH = pytest.mark.parametrize(
     "config",
@@ -54,7 +56,7 @@ def build(config, window=WINDOW, features=FEATURES, seed=0):
 
 
 def test_the_registry_holds_these_names():
-    assert list(EXTRACTORS) == ["mlp", "lstm", "gru", "bilstm_attention", "attention", "cnn"]
+    assert list(EXTRACTORS) == ["mlp", "lstm", "gru", "bilstm_attention", "attention", "cnn", "cnn_lstm"]
 
 
 def test_the_nearest_name_is_offered_for_an_unknown_one():
@@ -65,7 +67,7 @@ def test_the_nearest_name_is_offered_for_an_unknown_one():
 def test_listing_the_names_imports_no_torch():
     code = "import sys, dltrader.nn; print(len(dltrader.nn.EXTRACTORS), 'torch' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert output.stdout.split() == ["6", "False"]
+    assert output.stdout.split() == ["7", "False"]
 
 
 @EVERY
@@ -356,3 +358,26 @@ def test_convolutions_never_look_ahead():
     after = encoder.blocks(changed.transpose(1, 2))
     assert torch.equal(before[:, :, :10], after[:, :, :10])
     assert not torch.allclose(before[:, :, 10:], after[:, :, 10:])
+
+
+# cnn_lstm
+
+
+def test_patterns_are_made_of_so_many_bars_and_none_later():
+    encoder = build(CNNLSTMConfig(kernel=3, convolutions=2), window=16).eval()
+    assert isinstance(encoder, CNNLSTM)
+    market = windows(1, window=16)
+    changed = market.clone()
+    changed[:, 8] += 1.0
+    before, after = encoder.patterns(market), encoder.patterns(changed)
+    assert before.shape == (1, 16, 32)
+    # Two convolutions of three bars see bar 8 from bar 8 to bar 12.
+    assert (before - after).abs().amax(dim=(0, 2)).nonzero().ravel().tolist() == [8, 9, 10, 11, 12]
+
+
+def test_the_encoding_is_the_last_state_of_an_lstm_over_patterns():
+    encoder = build(CNNLSTMConfig(hidden=5))
+    assert isinstance(encoder, CNNLSTM)
+    market = windows(3)
+    hidden = encoder.lstm.network(encoder.patterns(market))[1][0]
+    assert torch.equal(encoder(market), hidden[-1])

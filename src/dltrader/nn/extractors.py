@@ -48,5 +48,6 @@ EXTRACTORS: Registry[type[ExtractorConfig]] = Registry(
         "bilstm_attention": "dltrader.nn.bilstm:BiLSTMAttentionConfig",
         "attention": "dltrader.nn.attention:AttentionConfig",
         "cnn": "dltrader.nn.cnn:CNNConfig",
+        "cnn_lstm": "dltrader.nn.cnn_lstm:CNNLSTMConfig",
     },
 )
