@@ -69,6 +69,8 @@ def test_in_a_state_that_was_never_met_choices_are_worth_what_they_are_elsewhere
     network.values[0, 4], network.counts[0, 4] = [0.0, 1.0, 0.0], [1, 3, 0]
     network.values[0, 0], network.counts[0, 0] = [5.0, 0.0, 0.0], [9, 9, 9]
     assert network.best(np.array([7])).tolist() == [1]
+    # Of choice 0 the mean of 1 and 0, of choice 1 that of 0 once and 1 three times; choice 2 nobody tried.
+    assert network.worth_of_tried(np.array([7])).tolist() == [[0.5, 0.75, -np.inf]]
     # Long was never met anywhere: what the table began with is all there is.
     network.values[0, 2::3, 2] = 10.0
     assert network.best(np.array([7, 5])).tolist() == [1, 2]

@@ -7,9 +7,11 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import cloudpickle
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -60,6 +62,16 @@ def test_it_holds_two_files_and_equal_policies_have_equal_bytes(tmp_path):
         assert sha256_of(first / name) == sha256_of(second / name) == sha256_of(again / name)
     other = save_policy(untrained(seed=5), tmp_path / "other")
     assert sha256_of(other / WEIGHTS) != sha256_of(first / WEIGHTS)
+
+
+def test_the_interval_of_the_bars_is_kept_and_older_bundles_do_not_tell_it(saved, tmp_path):
+    quarters = replace(untrained(), interval=pd.Timedelta(minutes=15))
+    assert load_policy(save_policy(quarters, tmp_path / "quarters")).interval == pd.Timedelta(minutes=15)
+    alter(saved, lambda description: description.pop("interval"))
+    assert load_policy(saved).interval is None
+    alter(saved, lambda description: description.update(interval="soon"))
+    with pytest.raises(BundleError, match="is no policy of this format"):
+        load_policy(saved)
 
 
 def test_others_may_read_it(saved):

@@ -11,9 +11,11 @@ from typing import Any, ClassVar, Literal
 from gymnasium import spaces
 from pydantic import Field
 from stable_baselines3 import A2C
-from stable_baselines3.common.policies import BasePolicy, MultiInputActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
+from dltrader.agents.judgement import Judgement
+from dltrader.agents.judging import judge_actor_critic
 from dltrader.agents.rollouts import require_room
 from dltrader.agents.sb3 import LearnerConfig
 
@@ -56,3 +58,8 @@ class A2CConfig(LearnerConfig):
             seed=seed,
             device=device,
         )
+
+    def judge(self, network: BasePolicy, observation: Any, state: Any, episode_start: Any) -> Judgement:
+        """What actor and critic say."""
+        assert isinstance(network, ActorCriticPolicy)
+        return judge_actor_critic(network, observation, state, episode_start)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gymnasium import spaces
 
+from dltrader.agents.judgement import Judgement, judge_by_action
 from dltrader.config import NamedConfig
 from dltrader.errors import ConfigError
 from dltrader.registry import Registry
@@ -24,11 +25,13 @@ class AgentConfig(NamedConfig, ABC):
     """What every agent's configuration says: what it can act on, and how to build it.
 
     Attributes:
+        remembers: Whether its networks have a memory, so that what they say depends on the bars that they saw before.
         updates_often: Whether it updates its weights every few bars, so that not every update is worth a report.
         acts: What an agent that cannot act on every space does, and so needs; for the message that refuses another.
         remedy: What to set in the environment that such an agent may act.
     """
 
+    remembers: ClassVar[bool] = False
     updates_often: ClassVar[bool] = False
     acts: ClassVar[str] = "acts otherwise"
     remedy: ClassVar[str] = "choose another env.action"
@@ -120,6 +123,19 @@ class AgentConfig(NamedConfig, ABC):
     @abstractmethod
     def network(self, observation_space: spaces.Dict, action_space: spaces.Space[Any]) -> BasePolicy:
         """The policy's network alone, with weights to be loaded."""
+
+    def judge(self, network: BasePolicy, observation: Any, state: Any, episode_start: Any) -> Judgement:
+        """What the networks say of a batch of observations: how likely each action was, and what it is worth.
+
+        Of an agent that does not tell, its action for certain.
+
+        Args:
+            network: What `network` built, with weights.
+            observation: "market" (n, window, features) and "account" (n, numbers).
+            state: What the judgement before gave, for those that remember; None at the start.
+            episode_start: (n,) bool, true where it is to forget; None: nowhere.
+        """
+        return judge_by_action(network, network.action_space, observation, state, episode_start)
 
 
 AGENTS: Registry[type[AgentConfig]] = Registry(

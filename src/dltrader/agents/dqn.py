@@ -17,12 +17,15 @@ from gymnasium import spaces
 from pydantic import Field, model_validator
 from sb3_contrib import QRDQN
 from sb3_contrib.qrdqn.policies import MultiInputPolicy as QuantilePolicy
+from sb3_contrib.qrdqn.policies import QRDQNPolicy
 from stable_baselines3 import DQN
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
-from stable_baselines3.dqn.policies import MultiInputPolicy
+from stable_baselines3.dqn.policies import DQNPolicy, MultiInputPolicy
 
+from dltrader.agents.judgement import Judgement
+from dltrader.agents.judging import judge_q
 from dltrader.agents.replay import ReplayConfig
 from dltrader.errors import ConfigError
 
@@ -99,6 +102,11 @@ class DQNConfig(ReplayConfig):
         assert isinstance(learner, DQN | QRDQN)
         learner.exploration_rate = self.epsilon_start  # it would make its first step without
         return learner
+
+    def judge(self, network: BasePolicy, observation: Any, state: Any, episode_start: Any) -> Judgement:
+        """The best choice and its worth; what it explored by in training is no opinion."""
+        assert isinstance(network, DQNPolicy | QRDQNPolicy)
+        return judge_q(network, observation, state, episode_start)
 
     def _algorithm_options(self, n_envs: int) -> dict[str, Any]:
         return {

@@ -11,14 +11,19 @@ from typing import Any, ClassVar, Literal, Self
 from gymnasium import spaces
 from pydantic import Field, model_validator
 from sb3_contrib import RecurrentPPO
-from sb3_contrib.common.recurrent.policies import RecurrentMultiInputActorCriticPolicy
+from sb3_contrib.common.recurrent.policies import (
+    RecurrentActorCriticPolicy,
+    RecurrentMultiInputActorCriticPolicy,
+)
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.policies import BasePolicy, MultiInputActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from dltrader.agents.bars import names_bars
 from dltrader.agents.exploration import FallingDeviation
+from dltrader.agents.judgement import Judgement
+from dltrader.agents.judging import judge_actor_critic, judge_recurrent
 from dltrader.agents.rollouts import BarRolloutBuffer, require_room
 from dltrader.agents.sb3 import LearnerConfig
 from dltrader.errors import ConfigError
@@ -115,6 +120,11 @@ class PPOConfig(LearnerConfig):
                 "choices have no deviation; leave it out or take an action scheme of numbers"
             )
 
+    def judge(self, network: BasePolicy, observation: Any, state: Any, episode_start: Any) -> Judgement:
+        """What actor and critic say."""
+        assert isinstance(network, ActorCriticPolicy)
+        return judge_actor_critic(network, observation, state, episode_start)
+
     def _network_options(self) -> dict[str, Any]:
         return super()._network_options() | {"log_std_init": math.log(self.initial_deviation)}
 
@@ -131,6 +141,12 @@ class RecurrentPPOConfig(PPOConfig):
 
     algorithm: ClassVar[type[PPO] | type[RecurrentPPO]] = RecurrentPPO
     policy_class: ClassVar[type[BasePolicy]] = RecurrentMultiInputActorCriticPolicy
+    remembers: ClassVar[bool] = True
+
+    def judge(self, network: BasePolicy, observation: Any, state: Any, episode_start: Any) -> Judgement:
+        """What actor and critic say, each by its memory."""
+        assert isinstance(network, RecurrentActorCriticPolicy)
+        return judge_recurrent(network, observation, state, episode_start)
 
     def _buffer_options(self, env: VecEnv) -> dict[str, Any]:
         del env

@@ -17,10 +17,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from gymnasium import spaces
 from pydantic import Field, model_validator
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from dltrader.agents.bars import BarSpace
 from dltrader.agents.config import AgentConfig
+from dltrader.agents.judgement import Judgement
 from dltrader.agents.q_table_learning import QLearning
 from dltrader.agents.q_table_network import QTableNetwork
 from dltrader.agents.q_table_states import Array, Numbers, States, edges_of
@@ -154,6 +156,12 @@ class QTableConfig(AgentConfig):
         return QTableNetwork(
             observation_space, action_space, states=states, n_tables=1 + self.double, start=self.optimism
         )
+
+    def judge(self, network: BasePolicy, observation: Any, state: Any, episode_start: Any) -> Judgement:
+        """The best choice that was tried, and its worth."""
+        del state, episode_start
+        assert isinstance(network, QTableNetwork)
+        return network.judge(observation)
 
     def learner(self, env: VecEnv, *, seed: int, device: str) -> QLearning:
         """A learner on the environments; on the CPU, whatever the device: there is nothing to compute."""

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 
 from dltrader.agents.bars import BarSpace, to_bars
+from dltrader.agents.judgement import Judgement, certain
 from dltrader.agents.q_table_states import Array, Numbers, States
 
 
@@ -94,7 +95,17 @@ class QTableNetwork(BasePolicy):
         return np.asarray(values[0, states] if len(values) == 1 else 0.5 * (values[0, states] + values[1, states]))
 
     def best(self, states: Numbers) -> Numbers:
-        """The best choice of those that were tried: (n,) -> (n,).
+        """The best choice of those that were tried: (n,) -> (n,)."""
+        return np.asarray(self.worth_of_tried(states).argmax(axis=1))
+
+    def judge(self, observation: Mapping[str, Array]) -> Judgement:
+        """The best choice on each of a batch of observations for certain, and what it is worth."""
+        worth = self.worth_of_tried(self.numbers(observation))
+        best = worth.argmax(axis=1)
+        return Judgement(best, certain(best, worth.shape[1]), worth.max(axis=1))
+
+    def worth_of_tried(self, states: Numbers) -> Array:
+        """What every choice that was tried is worth in each state: (n,) -> (n, choices), -inf of one that was not.
 
         What was never tried still has the value that it started with, which says nothing, and if it is optimistic would
         be taken. In a state that was never met, choices are worth what they are in the others of the same exposure.
@@ -106,7 +117,7 @@ class QTableNetwork(BasePolicy):
             worth = np.where(tried | ~met[:, None], worth, -np.inf)
             if not met.all():
                 worth[~met] = self._elsewhere()[states[~met] % len(self.states.levels)]
-        return np.asarray(worth.argmax(axis=1))
+        return worth
 
     def _elsewhere(self) -> Array:
         """The mean worth of every choice at each level of exposure, over all that was tried: (levels, choices)."""

@@ -12,8 +12,10 @@ from pydantic import Field
 from stable_baselines3 import SAC
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.sac.policies import MultiInputPolicy
+from stable_baselines3.sac.policies import MultiInputPolicy, SACPolicy
 
+from dltrader.agents.judgement import Judgement
+from dltrader.agents.judging import judge_soft
 from dltrader.agents.replay import ReplayConfig
 
 
@@ -44,6 +46,11 @@ class SACConfig(ReplayConfig):
     def takes(cls, action_space: spaces.Space[Any]) -> bool:
         """Weights."""
         return isinstance(action_space, spaces.Box)
+
+    def judge(self, network: BasePolicy, observation: Any, state: Any, episode_start: Any) -> Judgement:
+        """What the actor and the more cautious critic say."""
+        assert isinstance(network, SACPolicy)
+        return judge_soft(network, observation, state, episode_start)
 
     def _algorithm_options(self, n_envs: int) -> dict[str, Any]:
         del n_envs

@@ -11,12 +11,14 @@ import torch
 from gymnasium import spaces
 
 from dltrader.agents.config import AgentConfig
+from dltrader.agents.judgement import Judgement
 from dltrader.agents.threads import torch_threads
 from dltrader.envs.contract import EnvConfig, observation_space
 from dltrader.errors import BundleError
 from dltrader.features import FittedPipeline
 
 if TYPE_CHECKING:
+    import pandas as pd
     from stable_baselines3.common.policies import BasePolicy
 
 
@@ -30,6 +32,7 @@ class TrainedPolicy:
         pipeline: Computes its features, with the scaling fitted in training.
         instruments: Names of the instruments it was trained on; it trades any others, but as many.
         network: Actor and critic.
+        interval: Median time between the bars it was trained on; None where nothing is known of it.
     """
 
     agent: AgentConfig
@@ -37,6 +40,7 @@ class TrainedPolicy:
     pipeline: FittedPipeline
     instruments: tuple[str, ...]
     network: BasePolicy
+    interval: pd.Timedelta | None = None
 
     @classmethod
     def build(
@@ -46,6 +50,7 @@ class TrainedPolicy:
         pipeline: FittedPipeline,
         instruments: tuple[str, ...],
         weights: Mapping[str, torch.Tensor],
+        interval: pd.Timedelta | None = None,
     ) -> TrainedPolicy:
         """Build the network and load its weights.
 
@@ -63,7 +68,7 @@ class TrainedPolicy:
             )
         network.load_state_dict(dict(weights))
         network.set_training_mode(False)
-        return cls(agent, env_config, pipeline, instruments, network)
+        return cls(agent, env_config, pipeline, instruments, network, interval)
 
     @staticmethod
     def network_for(
@@ -110,6 +115,22 @@ class TrainedPolicy:
         Raises:
             BundleError: The observation is not of the shape that the policy was trained on.
         """
+        self._require_observed(observation)
+        with torch_threads():
+            action, state = self.network.predict(observation, state, episode_start, deterministic)
+        return action, state
+
+    def judge(self, observation: Any, state: Any = None, episode_start: Any = None) -> Judgement:
+        """What actor and critic say of a batch of observations, as `AgentConfig.judge` says.
+
+        Raises:
+            BundleError: The observations are not of the shape that the policy was trained on.
+        """
+        self._require_observed(observation)
+        with torch_threads():
+            return self.agent.judge(self.network, observation, state, episode_start)
+
+    def _require_observed(self, observation: Any) -> None:
         for key, space in self.network.observation_space.spaces.items():  # type: ignore[attr-defined]
             found = np.shape(observation[key]) if key in observation else None
             if found is None or found[-len(space.shape) :] != space.shape:
@@ -117,9 +138,6 @@ class TrainedPolicy:
                     f"the policy observes {key!r} of shape {space.shape}, was given "
                     f"{'none' if found is None else found}; use the environment, features and instruments of its run"
                 )
-        with torch_threads():
-            action, state = self.network.predict(observation, state, episode_start, deterministic)
-        return action, state
 
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of all tensors of the network, on the CPU."""

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -42,6 +43,7 @@ def save_policy(policy: TrainedPolicy, folder: str | Path) -> Path:
         "env": policy.env_config.to_mapping(),
         "pipeline": policy.pipeline.to_mapping(),
         "instruments": list(policy.instruments),
+        "interval": None if policy.interval is None else policy.interval.isoformat(),
         "observation_space": str(policy.observation_space),
         "action_space": str(policy.action_space),
     }
@@ -82,6 +84,7 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
             FittedPipeline.from_mapping(description["pipeline"]),
             tuple(description["instruments"]),
             load_file(weights),
+            _interval(description.get("interval")),
         )
     except BundleError:
         raise
@@ -90,7 +93,7 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
             f"{folder} does not fit this installation: {error}; register what is your own before, on the command line "
             "with dltrader --plugin MODULE"
         ) from None
-    except (KeyError, TypeError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise BundleError(f"{folder} is no policy of this format: {error}") from None
     for kind, built in (("observation", policy.observation_space), ("action", policy.action_space)):
         if str(built) != description.get(f"{kind}_space"):
@@ -99,6 +102,11 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
                 f"this version of dltrader makes {built}; use the version that wrote it"
             )
     return policy
+
+
+def _interval(written: str | None) -> pd.Timedelta | None:
+    """The interval of the bars of training; older bundles do not tell it."""
+    return None if written is None else pd.Timedelta(written)
 
 
 def _description(path: Path) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from dltrader.agents.learning import Rollout
+from dltrader.agents.policy import Policy
 from dltrader.agents.state import State
 from dltrader.agents.trained import TrainedPolicy
+from dltrader.data.bars import median_gap, times_of
 from dltrader.envs.rewards import growth_between
 from dltrader.envs.stepper import Prepare
 from dltrader.evaluation.backtest import backtest
@@ -46,6 +48,7 @@ class Recorder:
         self._experiment = task.experiment
         self._markets = task.markets
         self._validation = task.slices.validation
+        self._interval = median_gap(times_of(next(iter(task.slices.train.values()))))
         self._prepare = task.prepare
         self._context = task.context
         self._rows: list[dict[str, float]] = list(kept["curve"]) if kept else []
@@ -55,7 +58,9 @@ class Recorder:
     def start(self, network: Any) -> None:
         """Take the network that is going to learn: from now on there is a policy to be kept."""
         experiment, markets = self._experiment, self._markets
-        self.policy = TrainedPolicy(experiment.agent, experiment.env, markets.pipeline, markets.instruments, network)
+        self.policy = TrainedPolicy(
+            experiment.agent, experiment.env, markets.pipeline, markets.instruments, network, self._interval
+        )
 
     def record(self, rollout: Rollout) -> None:
         """Take the state after a rollout; make a checkpoint where one is due."""
@@ -119,7 +124,7 @@ class Validation(NamedTuple):
 
 
 def validation(
-    policy: TrainedPolicy,
+    policy: Policy,
     bars: Mapping[str, pd.DataFrame],
     start: pd.Timestamp,
     *,
