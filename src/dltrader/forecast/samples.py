@@ -27,6 +27,7 @@ class Samples:
         movement: (n,), log return over the horizon.
         risk: (n,), realised volatility over the horizon, a bar.
         wins: Horizon in bars -> (n,) int64, 1 where a long trade over it paid for its costs.
+        ends: (n,), when the last bar closed that any of its labels tells of; None of samples that are never cut.
     """
 
     features: npt.NDArray[np.float32]
@@ -37,6 +38,7 @@ class Samples:
     movement: Array
     risk: Array
     wins: Mapping[int, npt.NDArray[np.int64]]
+    ends: pd.DatetimeIndex | None = None
 
     def __len__(self) -> int:
         """How many samples there are."""
@@ -64,6 +66,7 @@ class Samples:
             movement=self.movement[which],
             risk=self.risk[which],
             wins={horizon: wins[which] for horizon, wins in self.wins.items()},
+            ends=None if self.ends is None else self.ends[which],
         )
 
     @classmethod
@@ -75,9 +78,14 @@ class Samples:
             features=np.concatenate([one.features for one in each]),
             names=first.names,
             rows=np.concatenate([one.rows + begin for one, begin in zip(each, begins, strict=True)]),
-            times=pd.DatetimeIndex(np.concatenate([one.times.to_numpy() for one in each]), tz="UTC"),
+            times=_joined([one.times for one in each]),
             side=np.concatenate([one.side for one in each]),
             movement=np.concatenate([one.movement for one in each]),
             risk=np.concatenate([one.risk for one in each]),
             wins={horizon: np.concatenate([one.wins[horizon] for one in each]) for horizon in first.wins},
+            ends=None if first.ends is None else _joined([one.ends for one in each if one.ends is not None]),
         )
+
+
+def _joined(each: Sequence[pd.DatetimeIndex]) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(each[0].append(list(each[1:])))
