@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from pydantic import Field, model_validator
 
 from dltrader.config import NamedConfig
+from dltrader.errors import ConfigError
 from dltrader.forecast.samples import Samples
 from dltrader.forecast.vote import Vote
 from dltrader.registry import Registry
@@ -55,19 +58,31 @@ class Forecaster(ABC):
     def save(self, folder: Path) -> None:
         """Write its files, which hold data and no code, into an empty folder."""
 
+    def importances(self) -> pd.DataFrame | None:
+        """How much each feature counts, as `plotting.plot_importances` draws it; None where that cannot be told."""
+        return None
+
 
 class ForecasterConfig(NamedConfig, ABC):
     """What every forecaster's configuration says, and how one is trained and read again."""
 
-    @property
-    @abstractmethod
-    def window_bars(self) -> int:
-        """Rows of features that it reads."""
+    window_bars: int = Field(60, ge=1, le=10_000, description="Rows of features that it reads, the newest last")
 
-    @property
-    def horizons(self) -> tuple[int, ...]:
-        """Horizons whose wins it learns, in bars, beside the side, movement and risk over the labels' own."""
-        return ()
+    horizons: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
+        (), description="Bars ahead whose wins it learns, beside side, movement and risk over the labels' own horizon"
+    )
+
+    learns_wins: ClassVar[bool] = False
+    briefest: ClassVar[Mapping[str, Any]] = {}
+    """Settings with which it learns as briefly as it can, for whoever wants votes and not good ones."""
+
+    @model_validator(mode="after")
+    def _learns_what_is_asked(self) -> Self:
+        if self.horizons and not self.learns_wins:
+            raise ConfigError(
+                f"horizons are {list(self.horizons)}, and {type(self).__name__} learns no wins; leave them out"
+            )
+        return self
 
     @property
     def least_samples(self) -> int:
