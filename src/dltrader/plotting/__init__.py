@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dltrader.plotting.backtest import plot_backtest
+from dltrader.plotting.importances import plot_importances
+from dltrader.plotting.monitoring import plot_monitoring
 from dltrader.plotting.oracle import plot_oracle
 from dltrader.plotting.speed import plot_speed
 from dltrader.plotting.style import save_figure
 from dltrader.plotting.training import plot_training
 
-__all__ = ["plot_backtest", "plot_oracle", "plot_speed", "plot_training", "save_figure"]
+__all__ = [
+    "plot_backtest",
+    "plot_importances",
+    "plot_monitoring",
+    "plot_oracle",
+    "plot_speed",
+    "plot_training",
+    "save_figure",
+]

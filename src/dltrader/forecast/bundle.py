@@ -1,0 +1,192 @@
+"""The forecaster bundle: a trained forecaster in a folder whose files hold data and no code.
+
+    forecaster.json   its configuration, fitted features, horizon, interval and instruments
+    model/            what the forecaster wrote of itself
+    NAME.json         further documents that belong to it
+    manifest.json     the checksums of all of these, which are verified before any is parsed
+
+Equal trainings write equal bytes: nothing in a bundle tells the time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dltrader.errors import BundleError, ConfigError, DLTraderError
+from dltrader.features import FittedPipeline
+from dltrader.files import new_folder, write_json
+from dltrader.forecast.forecasters import FORECASTERS, Forecaster, ForecasterConfig, Windows
+from dltrader.forecast.manifest import MANIFEST, require_vouched, write_manifest
+from dltrader.forecast.vote import Vote
+
+FORMAT = 1
+DESCRIPTION, MODEL = "forecaster.json", "model"
+DOCUMENT = re.compile(r"[a-z][a-z0-9_]*")
+TAKEN = {Path(DESCRIPTION).stem, Path(MANIFEST).stem}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedForecaster:
+    """A forecaster, and all it needs to speak of bars that it has never seen.
+
+    Attributes:
+        config: What it was trained with.
+        forecaster: What answers.
+        pipeline: Computes its features, with the scaling fitted in training.
+        horizon_bars: That of side, movement and risk.
+        instruments: Names of the instruments that it was trained on.
+        interval: Median time between their bars.
+        documents: Further plain values that belong to it, by name.
+    """
+
+    config: ForecasterConfig
+    forecaster: Forecaster
+    pipeline: FittedPipeline
+    horizon_bars: int
+    instruments: tuple[str, ...]
+    interval: pd.Timedelta
+    documents: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def window_bars(self) -> int:
+        """Rows of features that it reads."""
+        return self.config.window_bars
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of features that it reads, in order."""
+        return self.pipeline.names
+
+    def votes(self, windows: Windows) -> dict[str, Vote]:
+        """As of `Forecaster`: what its models say of windows, (n, window_bars, features) float32.
+
+        Raises:
+            BundleError: The windows are not of the shape that it was trained on.
+        """
+        expected = (self.window_bars, len(self.names))
+        if windows.ndim != 3 or windows.shape[1:] != expected:
+            raise BundleError(
+                f"the forecaster reads windows of shape (n, {expected[0]}, {expected[1]}), was given {windows.shape}; "
+                "use the window and the features of its run"
+            )
+        return self.forecaster.votes(windows)
+
+
+def save_forecaster(
+    forecaster: Forecaster,
+    config: ForecasterConfig,
+    folder: str | Path,
+    *,
+    pipeline: FittedPipeline,
+    horizon_bars: int,
+    instruments: Sequence[str],
+    interval: pd.Timedelta,
+    documents: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a forecaster as a bundle, in place of an older one if there is one.
+
+    Args:
+        forecaster: What `config.fit` gave.
+        config: What it was trained with.
+        folder: Where to.
+        pipeline: Computes its features.
+        horizon_bars: That of side, movement and risk.
+        instruments: Names of the instruments that it was trained on.
+        interval: Median time between their bars.
+        documents: Name -> plain values, each kept as NAME.json: what training leaves for later, such as how its
+            features were spread.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: A document's name is no word in lower case, or taken.
+    """
+    folder, documents = Path(folder), documents or {}
+    for name in documents:
+        if not DOCUMENT.fullmatch(name) or name in TAKEN:
+            raise ConfigError(
+                f"a document cannot be named {name!r}; take a word in lower case, not {' or '.join(sorted(TAKEN))}"
+            )
+    with new_folder(folder) as filling:
+        (filling / MODEL).mkdir()
+        forecaster.save(filling / MODEL)
+        for name, values in documents.items():
+            write_json(filling / f"{name}.json", values)
+        write_json(
+            filling / DESCRIPTION,
+            {
+                "format": FORMAT,
+                "forecaster": config.to_mapping(),
+                "pipeline": pipeline.to_mapping(),
+                "horizon_bars": horizon_bars,
+                "instruments": list(instruments),
+                "interval": pd.Timedelta(interval).isoformat(),
+                "documents": sorted(documents),
+            },
+        )
+        write_manifest(filling)
+    return folder
+
+
+def load_forecaster(folder: str | Path) -> TrainedForecaster:
+    """Read a forecaster from a bundle; unpickles nothing, runs no code from it, and parses only what is vouched for.
+
+    Features and forecasters of your own must be registered before.
+
+    Raises:
+        BundleError: The bundle is missing, incomplete, altered, of another format, or names something that is not
+            registered here.
+        MissingExtraError: The library that reads it is not installed.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BundleError(f"{folder} is no folder; a forecaster is one with {DESCRIPTION}, {MODEL} and {MANIFEST}")
+    require_vouched(folder)
+    description = _read(folder / DESCRIPTION)
+    if description.get("format") != FORMAT:
+        raise BundleError(
+            f"{folder / DESCRIPTION} has format {description.get('format')!r}, this dltrader reads {FORMAT}; "
+            "use the version that wrote it"
+        )
+    try:
+        config = FORECASTERS[description["forecaster"]["name"]].from_mapping(description["forecaster"])
+        pipeline = FittedPipeline.from_mapping(description["pipeline"])
+        return TrainedForecaster(
+            config=config,
+            forecaster=config.load(folder / MODEL, len(pipeline.names)),
+            pipeline=pipeline,
+            horizon_bars=int(description["horizon_bars"]),
+            instruments=tuple(description["instruments"]),
+            interval=pd.Timedelta(description["interval"]),
+            documents={name: _read(folder / f"{name}.json") for name in description["documents"]},
+        )
+    except (BundleError, ImportError):
+        raise
+    except DLTraderError as error:
+        raise BundleError(
+            f"{folder} does not fit this installation: {error}; register what is your own before, on the command line "
+            "with dltrader --plugin MODULE"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{folder} is no forecaster of this format: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A document that the manifest has vouched for."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(f"{path} is missing; a forecaster is a folder with {DESCRIPTION} and {MODEL}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path} is no JSON: {error}; copy the folder again") from None
+    if not isinstance(values, dict):
+        raise BundleError(f"{path} must hold keys and values, found {type(values).__name__}; copy the folder again")
+    return values
