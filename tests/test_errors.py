@@ -27,7 +27,7 @@ def drawn():
 
 def test_the_drawing_holds_every_class_once():
     assert sorted(drawn()) == sorted(CLASSES)
-    assert len(drawn()) == 13
+    assert len(drawn()) == 15
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -9,6 +9,8 @@ DLTraderError
 │   └── LookAheadError   a feature that sees bars it must not see
 ├── EnvironmentStateError  a step before reset or after the end (also RuntimeError)
 ├── ActionError          an action outside the action space (also ValueError)
+├── SnapshotError        a snapshot that cannot be answered (also ValueError)
+├── VoteError            an ensemble of which no model can vote (also RuntimeError)
 ├── BundleError          a policy file that is damaged or does not fit (also ValueError)
 ├── RunError             a run folder that is missing, incomplete or in the way (also OSError)
 ├── LedgerError          a trial ledger that is locked, not writable, damaged or too new (also OSError)
@@ -54,6 +56,14 @@ class EnvironmentStateError(DLTraderError, RuntimeError):
 
 class ActionError(DLTraderError, ValueError):
     """An action that lies outside the action space."""
+
+
+class SnapshotError(DLTraderError, ValueError):
+    """A snapshot that is no JSON, lacks something, or shows another market than the ensemble was trained on."""
+
+
+class VoteError(DLTraderError, RuntimeError):
+    """An ensemble of which every model has failed or is missing."""
 
 
 class BundleError(DLTraderError, ValueError):
