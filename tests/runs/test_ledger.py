@@ -241,6 +241,14 @@ def test_what_cannot_be_a_ledger_says_so_and_counts_nothing(tmp_path, kind, shor
         opened.entries()
 
 
+def test_a_ledger_that_may_only_be_read_is_read_where_it_is(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    url = unusable(tmp_path, "read only")
+    assert Ledger.open(url).count() == 1
+    assert list((tmp_path / "here").iterdir()) == []  # no folder is made of the URI
+
+
 def test_a_newer_ledger_is_left_alone(opened, ledger):
     opened.record(entry_of())
     connection = sqlite3.connect(ledger)

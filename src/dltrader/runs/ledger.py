@@ -30,7 +30,7 @@ from typing import Any, Self, TypeVar
 import pandas as pd
 import platformdirs
 import sqlalchemy as sql
-from sqlalchemy import Column, ColumnElement, Connection, Engine, String
+from sqlalchemy import URL, Column, ColumnElement, Connection, Engine, String
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -218,7 +218,7 @@ class Ledger:
         """
         if self.unknown is not None or self._engine is None:
             raise LedgerError(self.unknown or "")
-        file = Path(self._engine.url.database or "") if self._engine.url.get_backend_name() == "sqlite" else None
+        file = _file_of(self._engine.url)
         until = time.monotonic() + WAIT_SECONDS
         try:
             if without_file is not None and file is not None and not file.exists():
@@ -337,6 +337,13 @@ def _of_markets(markets: list[str]) -> ColumnElement[bool]:
 
 def _overlap(part: str, span: Span) -> ColumnElement[bool]:
     return sql.and_(TRIALS.c[f"{part}_first"] <= written(span.last), TRIALS.c[f"{part}_last"] >= written(span.first))
+
+
+def _file_of(url: URL) -> Path | None:
+    """The file of an SQLite database, also where it is named by a URI of SQLite's own; None of another database."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    return Path((url.database or "").removeprefix("file:"))
 
 
 def _first_line(error: Exception) -> str:
