@@ -34,6 +34,8 @@ MINUS = "\N{MINUS SIGN}"
         (-0.1234, True, "\u221212.3%"),
         (0.0, True, "+0.0%"),
         (12.5, False, "1,250%"),
+        (9999.0, False, "999,900%"),
+        (-1.7526e109, True, "\u22121.8e+111%"),
         (math.nan, True, "\u2013"),
         (math.inf, False, "∞"),
         (-math.inf, False, "\u2212∞"),
@@ -53,7 +55,7 @@ def test_money_has_cents_only_when_small(value, words):
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(1.234, "1.23"), (-0.5, "\u22120.50"), (math.inf, "∞"), (math.nan, "\u2013")],
+    [(1.234, "1.23"), (6.85e108, "6.8e+108"), (-0.5, "\u22120.50"), (math.inf, "∞"), (math.nan, "\u2013")],
 )
 def test_ratios_have_two_decimals(value, words):
     assert ratio(value) == words

@@ -36,26 +36,36 @@ COMPARED = ("total_return", "sharpe", "max_drawdown", "trades")
 
 def print_run(run: Run) -> None:
     """Where a training ended, and what to type next."""
+    from dltrader.cli.ensemble_tables import print_scores
+    from dltrader.runs.ensemble_run import EnsembleRun
+
     manifest = run.manifest
     best = manifest["best"]
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"{run.path}: {manifest['status']}", style="bold")
+    is_ensemble = isinstance(run, EnsembleRun)
+    if isinstance(run, EnsembleRun):
+        print_scores(run)
     if best is not None:
         growth = best["validation_growth"]
-        console.print(f"best on the validation bars: after {best['steps']:,} bars, log growth {growth:+.4f}")
+        learned = f"learned from {best['steps']:,} bars" if is_ensemble else f"after {best['steps']:,} bars"
+        console.print(f"{'' if is_ensemble else 'best '}on the validation bars: {learned}, log growth {growth:+.4f}")
         trading = trading_line(run, best["steps"])
         if trading:
             console.print(trading)
         collapse = best.get("behaviour")  # runs of earlier versions have none
         if collapse:
-            console.print(f"on the validation bars the best policy {collapse}", style="bold")
+            who = "ensemble" if is_ensemble else "best policy"
+            console.print(f"on the validation bars the {who} {collapse}", style="bold")
     for line in standing_lines([manifest]):
         console.print(line)
     if (run.path / "policy").is_dir():
         console.print(f"next: dltrader backtest {run.path}")
+    elif is_ensemble:
+        console.print("it ended before all members had been trained, so there is no ensemble yet")
     else:
         console.print("it ended before the first update, so there is no policy")
-    if (run.path / "state").is_dir():
+    if (run.path / "state").is_dir() or (is_ensemble and manifest["status"] != "finished"):
         console.print(f"to go on with it: dltrader train --resume {run.path}")
 
 
@@ -282,6 +292,9 @@ def format_metric(name: str, value: float | None) -> str:
     """A metric as people read it; nothing where it is undefined."""
     if value is None or math.isnan(value):
         return "\N{EN DASH}"
+    if name in WHOLE:
+        return f"{value:,.0f}"
+    is_huge = abs(value) >= 1e6  # what is earned in hours, over a year
     if name in PERCENT:
-        return f"{100 * value:.1f} %"
-    return f"{value:,.0f}" if name in WHOLE else f"{value:.2f}"
+        return f"{100 * value:.2g} %" if is_huge else f"{100 * value:.1f} %"
+    return f"{value:.2g}" if is_huge else f"{value:.2f}"

@@ -12,9 +12,11 @@ NOTHING, MINUS, INFINITY, TIMES = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{INFINITY}
 
 
 def percent(fraction: float, *, signed: bool = False) -> str:
-    """0.1234 as "12.3%"; from 1 000 % on without decimals; nan as a dash."""
+    """0.1234 as "12.3%"; from 1 000 % on without decimals, beyond a million as "1.8e+109%"; nan as a dash."""
     if not math.isfinite(fraction):
         return not_finite(fraction)
+    if abs(fraction) >= 1e4:
+        return with_minus(f"{100.0 * fraction:{'+' if signed else ''}.2g}%")
     digits = 0 if abs(fraction) >= 9.9995 else 1
     value = round(100.0 * fraction, digits) + 0.0  # no minus zero
     return with_minus(f"{value:{'+' if signed else ''},.{digits}f}%")
@@ -33,8 +35,10 @@ def probability(share: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """1.234 as "1.23"; nan as a dash."""
-    return with_minus(f"{round(value, 2) + 0.0:,.2f}") if math.isfinite(value) else not_finite(value)
+    """1.234 as "1.23", beyond a million as "6.8e+08"; nan as a dash."""
+    if not math.isfinite(value):
+        return not_finite(value)
+    return with_minus(f"{value:.2g}" if abs(value) >= 1e6 else f"{round(value, 2) + 0.0:,.2f}")
 
 
 def count(value: float) -> str:
