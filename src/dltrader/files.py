@@ -34,7 +34,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, values: Any) -> None:
     """Write values as JSON that people can read; nan is not JSON and becomes null."""
-    write_text(path, json.dumps(_finite(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_text(values))
+
+
+def json_text(values: Any) -> str:
+    """What `write_json` writes."""
+    return json.dumps(_finite(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @contextmanager

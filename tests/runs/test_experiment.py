@@ -9,29 +9,31 @@ from hypothesis import strategies as st
 
 from dltrader.errors import BarsError, ConfigError
 from dltrader.runs import ExperimentConfig, shipped_configs
+from dltrader.runs.ensemble import EnsembleConfig, load_experiment
 from dltrader.runs.experiment import DataConfig
 from market_bars import random_walk
 
 
 def test_these_configurations_are_shipped():
-    assert {"ppo_mlp", "ppo_lstm", "ppo_attention", "recurrent_ppo", "dqn_lstm", "a2c_mlp", "sac_mlp"} <= set(
-        shipped_configs()
-    )
+    policies = {"ppo_mlp", "ppo_lstm", "ppo_attention", "recurrent_ppo", "dqn_lstm", "a2c_mlp", "sac_mlp"}
+    ensembles = {name for name in shipped_configs() if isinstance(load_experiment(name), EnsembleConfig)}
+    assert policies <= set(shipped_configs()) - ensembles
+    assert ensembles == {"ensemble", "lstm_forecast", "lightgbm"}
 
 
 @pytest.mark.parametrize("name", shipped_configs())
 def test_a_shipped_configuration_is_read_from_what_it_writes(name, tmp_path):
-    config = ExperimentConfig.load(name)
+    config = load_experiment(name)
     assert config.name == name
     file = tmp_path / "config.yaml"
     file.write_text(config.to_yaml())
-    assert ExperimentConfig.from_yaml(file) == config
-    assert ExperimentConfig.load(config.to_mapping()) == config
+    assert type(config).from_yaml(file) == config
+    assert load_experiment(config.to_mapping()) == config
 
 
 @pytest.mark.parametrize("name", shipped_configs())
 def test_a_shipped_configuration_learns_before_it_validates_before_it_tests(name):
-    data = ExperimentConfig.load(name).data
+    data = load_experiment(name).data
     slices = data.cut(data.load())
     (train,) = slices.train.values()
     assert len(train) > 1000
@@ -76,8 +78,8 @@ def test_a_folder_does_not_hide_a_shipped_configuration(tmp_path, monkeypatch):
         (
             "zzz",
             (
-                "no configuration file 'zzz'; known: a2c_mlp, day_trading, dqn_lstm, ppo_attention, ppo_lstm, ppo_mlp, "
-                "ppo_sine, q_table, recurrent_ppo, sac_mlp"
+                "no configuration file 'zzz'; known: a2c_mlp, day_trading, dqn_lstm, ensemble, lightgbm, "
+                "lstm_forecast, ppo_attention, ppo_lstm, ppo_mlp, ppo_sine, q_table, recurrent_ppo, sac_mlp"
             ),
         ),
         ("nowhere.yaml", "cannot read the configuration nowhere.yaml: No such file or directory"),

@@ -8,18 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from dltrader.config import Config, named_value, override
 from dltrader.envs.actions import TargetWeight
 from dltrader.envs.contract import EnvConfig
 from dltrader.errors import ConfigError
 from dltrader.evaluation.folds import FoldsConfig
+from dltrader.evaluation.forecast_scores import ENSEMBLE
 from dltrader.forecast.forecasters import FORECASTERS, ForecasterConfig
 from dltrader.forecast.labels import LabelsConfig
-from dltrader.forecast.trading import TradingConfig
+from dltrader.forecast.trading import TradingConfig, trading_env
 from dltrader.forecast.voting import VoteConfig
-from dltrader.runs.experiment import Experiment, ExperimentConfig
+from dltrader.runs.experiment import Experiment, ExperimentConfig, values_of
+from dltrader.runs.prediction_log import PredictionLogConfig
 
 MEMBER_NAME = r"^[a-z][a-z0-9_]*$"
 
@@ -58,7 +67,11 @@ def _by_weight(value: Any) -> Any:
 
 
 class EnsembleConfig(Experiment):
-    """Everything that decides what the training of an ensemble gives."""
+    """Everything that decides what the training of an ensemble gives.
+
+    Its `env` is that which the ensemble trades in: behind what members see stands the volatility that the trading rules
+    look at. As it follows from `trading`, it is not written.
+    """
 
     env: Annotated[EnvConfig, BeforeValidator(_by_weight)] = EnvConfig(action=TargetWeight(), window_bars=60)
     labels: LabelsConfig = LabelsConfig()
@@ -70,12 +83,48 @@ class EnsembleConfig(Experiment):
     folds: FoldsConfig | None = Field(
         None, description="How the bars before the test are cut for cross-validation; null: there is none"
     )
+    predictions: PredictionLogConfig = PredictionLogConfig()
 
     @model_validator(mode="after")
     def _one_instrument(self) -> Self:
         if isinstance(self.data.bars, Mapping) and not self.data.apart and len(self.data.bars) > 1:
             raise ConfigError("an ensemble trades one instrument at a time; set data.trade to apart")
         return self
+
+    @model_validator(mode="after")
+    def _members_fit(self) -> Self:
+        if ENSEMBLE in self.members:
+            raise ConfigError(f"members.{ENSEMBLE} would be called what all of them are; give it another name")
+        if not isinstance(self.env.action, TargetWeight):
+            raise ConfigError(
+                f"env.action is {self.env.action.name}, and an ensemble trades weights; leave it out, and give the "
+                "actions of policies in their own members.NAME.env"
+            )
+        for name, member in self.forecasters.items():
+            if member.window_bars > self.env.window_bars:
+                raise ConfigError(
+                    f"members.{name} reads {member.window_bars} bars at a time, and env.window_bars is "
+                    f"{self.env.window_bars}; set that to the longest window of a member"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _trading_env(self) -> Self:
+        traded = trading_env(self.members_env, self.trading)
+        object.__setattr__(self, "env", traded)  # frozen, and a validator may give back nothing but itself
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_volatility(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        features = values["env"]["features"]
+        return values | {"env": values["env"] | {"features": features[:-1]}}
+
+    @property
+    def members_env(self) -> EnvConfig:
+        """What members see: all but the volatility that the trading rules look at."""
+        features = tuple(spec for spec in self.env.features if spec != self.trading.volatility)
+        return self.env.model_copy(update={"features": features})
 
     @property
     def label(self) -> str:
@@ -101,8 +150,20 @@ class EnsembleConfig(Experiment):
                 "name": f"{self.name}-{name}",
                 "seed": self.seed,
                 "data": self.data.to_mapping(),
-                "env": override(self.env.to_mapping(), member.env),
+                "env": override(self.members_env.to_mapping(), member.env),
                 "agent": member.agent,
                 "train": member.train,
             }
         )
+
+
+def load_experiment(source: Any, overrides: Mapping[str, Any] | None = None) -> Experiment:
+    """From a file, the name of a shipped configuration, a mapping or an experiment: an ensemble if it has members.
+
+    Raises:
+        ConfigError: There is no such file, or a value is wrong.
+    """
+    if isinstance(source, Experiment):
+        return source.with_overrides(overrides) if overrides else source
+    values = override(values_of(source), overrides or {})
+    return (EnsembleConfig if "members" in values else ExperimentConfig).from_mapping(values)

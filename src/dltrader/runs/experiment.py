@@ -250,6 +250,11 @@ class Experiment(Config):
         """Threads that a training computes with."""
         return 1
 
+    @property
+    def engine(self) -> Literal["cerebro", "vector"]:
+        """What steps the environments that are traded in training."""
+        return "cerebro"
+
     @classmethod
     def load(cls, source: Any, overrides: Mapping[str, Any] | None = None) -> Self:
         """From a file, the name of a shipped configuration, a mapping or an experiment, with dotted keys replaced.
@@ -273,6 +278,16 @@ class ExperimentConfig(Experiment):
         None, description="How a walk-forward cuts the bars; a plain training takes no notice of it"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_ensemble(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "members" in values:
+            raise ConfigError(
+                "members make it the configuration of an ensemble, and that of a policy is needed here; an ensemble is "
+                "trained by dltrader train, and cross-validated by its own folds"
+            )
+        return values
+
     @model_serializer(mode="wrap")
     def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return _present(write(self), "walk_forward")
@@ -286,6 +301,11 @@ class ExperimentConfig(Experiment):
     def threads(self) -> int:
         """As `train.threads` says."""
         return self.train.threads
+
+    @property
+    def engine(self) -> Literal["cerebro", "vector"]:
+        """As `train.engine` says."""
+        return self.train.engine
 
 
 def values_of(source: Any) -> dict[str, Any]:

@@ -12,35 +12,34 @@ plots/            pictures
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import platform
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
-import dltrader
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.errors import RunError
 from dltrader.files import write_json, write_text
+from dltrader.registry import Registry
 from dltrader.runs.bundle import load_policy, save_policy
-from dltrader.runs.experiment import ExperimentConfig
+from dltrader.runs.circumstances import command, now, versions
+from dltrader.runs.experiment import Experiment, ExperimentConfig
 from dltrader.runs.hold import held
 from dltrader.runs.notebook import run_html
 from dltrader.runs.state import drop_state, load_state, save_state
 
+if TYPE_CHECKING:
+    from dltrader.forecast.policy import EnsemblePolicy
+
 CONFIG, MANIFEST, CURVE = "config.yaml", "manifest.json", "training.csv"
 POLICY, CHECKPOINTS, STATE = "policy", "checkpoints", "state"
 FINISHED = "finished"
-RECORDED_PACKAGES = ("backtrader", "gymnasium", "numpy", "pandas", "sb3-contrib", "stable-baselines3", "ta", "torch")
 
 
 @dataclass(frozen=True)
@@ -49,20 +48,22 @@ class Run:
 
     Attributes:
         path: The folder.
+        trained: What was trained, as its manifest says.
     """
 
     path: Path
+    trained: ClassVar[str] = "policy"
 
     @classmethod
     def create(
         cls,
         path: str | Path,
-        config: ExperimentConfig,
+        config: Experiment,
         *,
         data_sha256: str,
         began_with: str | None = None,
         about: Mapping[str, Any] | None = None,
-    ) -> Run:
+    ) -> Self:
         """Make the folder of a training that is about to begin.
 
         Args:
@@ -88,13 +89,14 @@ class Run:
             run.path / MANIFEST,
             {
                 "status": "running",
+                "trained": cls.trained,
                 "name": config.name,
                 "seed": config.seed,
                 "data_sha256": data_sha256,
                 **(about or {}),
-                "command": _command(),
-                "versions": _versions(),
-                "started": _now(),
+                "command": command(),
+                "versions": versions(),
+                "started": now(),
                 "ended": None,
                 "checkpoints": [],
                 "best": None,
@@ -104,24 +106,27 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
-        """The run in a folder.
+    def open(cls, path: str | Path) -> Self:
+        """The run in a folder: that of an ensemble is an `EnsembleRun`.
 
         Raises:
-            RunError: The folder is missing or is no run.
+            RunError: The folder is missing, is no run, or another kind of run than this class stands for.
         """
-        run = cls(Path(path))
-        if not run.path.is_dir():
+        folder = Path(path)
+        if not folder.is_dir():
             raise RunError(f"there is no run folder {path}; list runs with: dltrader runs")
-        if not (run.path / MANIFEST).is_file() or not (run.path / CONFIG).is_file():
+        if not (folder / MANIFEST).is_file() or not (folder / CONFIG).is_file():
             raise RunError(f"{path} is no run folder: it has no {MANIFEST} with a {CONFIG}")
-        return run
+        kind = _kind_of(folder)
+        if not issubclass(kind, cls):
+            raise RunError(f"{path} is the run of {_a(kind.trained)}, and {_a(cls.trained)} is needed; name another")
+        return kind(folder)
 
     @classmethod
     def all_in(cls, folder: str | Path) -> list[Run]:
         """The runs below a folder, oldest first."""
-        runs = [cls(file.parent) for file in Path(folder).glob(f"*/{MANIFEST}") if (file.parent / CONFIG).is_file()]
-        return sorted(runs, key=Run._age)
+        folders = [file.parent for file in Path(folder).glob(f"*/{MANIFEST}") if (file.parent / CONFIG).is_file()]
+        return sorted((_kind_of(each)(each) for each in folders), key=Run._age)
 
     def _age(self) -> tuple[str, Path]:
         """What runs are listed by; a damaged one comes first."""
@@ -131,7 +136,7 @@ class Run:
             return "", self.path
 
     @cached_property
-    def config(self) -> ExperimentConfig:
+    def config(self) -> Experiment:
         """The configuration it was trained with."""
         return ExperimentConfig.from_yaml(self.path / CONFIG)
 
@@ -160,7 +165,7 @@ class Run:
         file = self.path / "backtest" / "metrics.json"
         return _read_json(file) if file.is_file() else {}
 
-    def policy(self, which: str | int = "best") -> TrainedPolicy:
+    def policy(self, which: str | int = "best") -> TrainedPolicy | EnsemblePolicy:
         """A policy of the run.
 
         Args:
@@ -207,7 +212,7 @@ class Run:
         """Keep the final policy, if there is one, and say how the training ended."""
         if policy is not None:
             save_policy(policy, self.path / POLICY)
-        self._update(status=status, ended=_now(), **({"error": error} if error else {}))
+        self._update(status=status, ended=now(), **({"error": error} if error else {}))
         if status == FINISHED:
             drop_state(self.path / STATE)
 
@@ -235,29 +240,40 @@ class Run:
         Raises:
             RunError: The training has finished, there is no state, or it is damaged.
         """
-        status = self.manifest["status"]
-        if status == FINISHED:
-            raise RunError(
-                f"{self.path} has finished, so there is nothing to resume; for a longer training, train anew"
-            )
+        self.require_unfinished()
         if not (self.path / STATE).is_dir():
             raise RunError(
-                f"{self.path} (status {status}) has nothing to resume from: it had not come to its first checkpoint "
-                "(train.evaluate_every), or keeps no state (train.keep_state); train anew"
+                f"{self.path} (status {self.manifest['status']}) has nothing to resume from: it had not come to its "
+                "first checkpoint (train.evaluate_every), or keeps no state (train.keep_state); train anew"
             )
         return load_state(self.path / STATE)
 
+    def require_unfinished(self) -> None:
+        """Check that there is something left to train.
+
+        Raises:
+            RunError: The training has finished.
+        """
+        if self.manifest["status"] == FINISHED:
+            raise RunError(
+                f"{self.path} has finished, so there is nothing to resume; for a longer training, train anew"
+            )
+
     def reopen(self, kept: Mapping[str, Any], steps: int) -> None:
         """Take the folder back to the checkpoint of a kept state, from which the training is about to go on."""
-        manifest = self.manifest
-        again = {"at": _now(), "steps": steps, "command": _command(), "versions": _versions()}
-        manifest.pop("error", None)
-        manifest |= {"status": "running", "ended": None, "checkpoints": kept["checkpoints"], "best": kept["best"]}
-        write_json(self.path / MANIFEST, manifest | {"resumed": [*manifest.get("resumed", []), again]})
+        self.begin_again(checkpoints=kept["checkpoints"], best=kept["best"], steps=steps)
         known = {self.checkpoint(checkpoint["steps"]) for checkpoint in kept["checkpoints"]}
         for folder in [self.path / POLICY, *(self.path / CHECKPOINTS).iterdir()]:
             if folder not in known:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def begin_again(self, *, checkpoints: list[Any], best: Any, steps: int) -> None:
+        """Say that the training goes on, from where it had so many steps behind it."""
+        manifest = self.manifest
+        again = {"at": now(), "steps": steps, "command": command(), "versions": versions()}
+        manifest.pop("error", None)
+        manifest |= {"status": "running", "ended": None, "checkpoints": checkpoints, "best": best}
+        write_json(self.path / MANIFEST, manifest | {"resumed": [*manifest.get("resumed", []), again]})
 
     def write_curve(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the training curve so far."""
@@ -271,6 +287,24 @@ class Run:
         write_json(self.path / MANIFEST, self.manifest | values)
 
 
+RUNS: Registry[type[Run]] = Registry(
+    "kind of run", {"policy": f"{__name__}:Run", "ensemble": "dltrader.runs.ensemble_run:EnsembleRun"}
+)
+
+
+def _kind_of(folder: Path) -> type[Run]:
+    """The class of the run in a folder; of one that is damaged or not known here, the plain one, which will say so."""
+    try:
+        kind = str(_read_json(folder / MANIFEST).get("trained"))
+    except RunError:
+        return Run
+    return RUNS.get(kind, Run)  # earlier versions trained policies only, and did not say so
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -279,16 +313,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RunError(f"cannot read {path}: it must hold keys and values, found {type(values).__name__}")
     return values
-
-
-def _command() -> list[str]:
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
-
-
-def _versions() -> dict[str, str]:
-    versions = {name: metadata.version(name) for name in RECORDED_PACKAGES}
-    return {"dltrader": dltrader.__version__, "python": platform.python_version()} | versions
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -24,16 +24,21 @@ import pandas as pd
 import dltrader
 from dltrader.data.sources import parameters
 from dltrader.errors import DLTraderError
-from dltrader.runs.experiment import ExperimentConfig, Slices
+from dltrader.runs.experiment import Experiment, Slices
 
-Kind = Literal["train", "tune trial", "walk-forward fold", "walk-forward", "backtest", "evaluate", "benchmark"]
+Kind = Literal[
+    "train", "tune trial", "walk-forward fold", "walk-forward", "ensemble member", "backtest", "evaluate", "benchmark"
+]
 """What an entry stands for."""
 
-NO_TRIALS = ("walk-forward fold", "benchmark")
+NO_TRIALS = ("walk-forward fold", "ensemble member", "benchmark")
 """What is listed and is no trial: a piece of one, and what measures the library and not a strategy."""
 
-NOT_DECIDING = ("name", "seed", "train.keep_state")
+NOT_DECIDING = ("name", "seed", "train.keep_state", "predictions")
 """What the id of a configuration leaves out: the seed stands beside it, the others change no result."""
+
+CUTS = ("walk_forward", "folds")
+"""How bars are cut again and again; what a single training gives does not depend on it."""
 
 FILE_SOURCES = ("csv", "parquet")
 HOW_ASKED = ("interval",)
@@ -211,7 +216,7 @@ def span_of(first: str | None, last: str | None) -> Span | None:
     return None if first is None or last is None else Span(pd.Timestamp(first), pd.Timestamp(last))
 
 
-def config_id(experiment: ExperimentConfig, *, whole: bool = False) -> str:
+def config_id(experiment: Experiment, *, whole: bool = False) -> str:
     """The sha256 of all that a configuration decides but for its seed, which entries name beside it.
 
     Equal configurations have equal ids, in whatever order their keys were written and whether or not defaults were. A
@@ -219,17 +224,16 @@ def config_id(experiment: ExperimentConfig, *, whole: bool = False) -> str:
 
     Args:
         experiment: The configuration.
-        whole: Whether its walk-forward is meant, of which a plain training takes no notice.
+        whole: Whether its walk-forward is meant, or an ensemble's cross-validation: what is trained does not depend on
+            either.
     """
     values = experiment.to_mapping()
-    if not whole:
-        values.pop("walk_forward", None)
-    for dotted in NOT_DECIDING:
+    for dotted in (*NOT_DECIDING, *(() if whole else CUTS)):
         *way, last = dotted.split(".")
         inner: Any = values
         for key in way:
-            inner = inner[key]
-        del inner[last]
+            inner = inner.get(key, {})
+        inner.pop(last, None)
     return _hash(values)
 
 
