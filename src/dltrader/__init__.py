@@ -33,9 +33,13 @@ if TYPE_CHECKING:
     from dltrader.nn import EXTRACTORS
     from dltrader.plotting import plot_training
     from dltrader.runs import ExperimentConfig, Run
+    from dltrader.runs.ensemble import EnsembleConfig
+    from dltrader.runs.ensemble_run import EnsembleRun
     from dltrader.workflows.check import check_leaks
     from dltrader.workflows.evaluate import evaluate
     from dltrader.workflows.many import train_many
+    from dltrader.workflows.monitor import monitor
+    from dltrader.workflows.predict import EnsemblePredictor
     from dltrader.workflows.report import compare, report
     from dltrader.workflows.resume import resume
     from dltrader.workflows.train import train
@@ -54,6 +58,9 @@ _HOMES = {
     "SOURCES": "data",
     "BacktestResult": "evaluation.result",
     "Costs": "envs.contract",
+    "EnsembleConfig": "runs.ensemble",
+    "EnsemblePredictor": "workflows.predict",
+    "EnsembleRun": "runs.ensemble_run",
     "EnvConfig": "envs.contract",
     "Evaluation": "evaluation.evaluation",
     "ExperimentConfig": "runs",
@@ -72,6 +79,7 @@ _HOMES = {
     "fingerprint": "data",
     "load_bars": "data",
     "make_cerebro": "envs.broker",
+    "monitor": "workflows.monitor",
     "plot_training": "plotting",
     "report": "workflows.report",
     "resume": "workflows.resume",
@@ -93,6 +101,9 @@ __all__ = [
     "SOURCES",
     "BacktestResult",
     "Costs",
+    "EnsembleConfig",
+    "EnsemblePredictor",
+    "EnsembleRun",
     "EnvConfig",
     "Evaluation",
     "ExperimentConfig",
@@ -112,6 +123,7 @@ __all__ = [
     "fingerprint",
     "load_bars",
     "make_cerebro",
+    "monitor",
     "plot_training",
     "report",
     "resume",

@@ -70,12 +70,17 @@ def test_another_configuration_is_refused_with_the_names_of_its_fields(early):
     assert early.manifest["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("option", [["--out", "other"], ["--seeds", "2"], ["--jobs", "2"], ["--time-limit", "9"]])
+@pytest.mark.parametrize("option", [["--out", "other"], ["--seeds", "2"], ["--time-limit", "9"]])
 def test_options_of_other_trainings_are_refused(early, option):
     with pytest.raises(
-        ConfigError, match=r"^--resume goes on in the run's own folder: --out, --seeds, --jobs, --time-limit"
+        ConfigError, match=r"^--resume goes on in the run's own folder: --out, --seeds, --time-limit, --ray do not fit"
     ):
         invoke("train", "--resume", "early", *option)
+
+
+def test_a_policy_is_one_training(early):
+    with pytest.raises(ConfigError, match=r"^early is a policy's run, whose training is one job; leave jobs and exec"):
+        invoke("train", "--resume", "early", "--jobs", "2")
 
 
 def test_one_configuration_can_be_compared(early):

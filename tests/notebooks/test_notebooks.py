@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -93,3 +94,11 @@ def test_bring_your_own_names_the_broken_bar_and_the_feature_that_looks_ahead(ex
     text = printed(execute("05_bring_your_own")[0])
     assert "row 99 (2003-05-20): high 1 is below low" in text
     assert "centred looks ahead" in text
+
+
+def test_the_ensemble_answers_in_json_with_the_votes_of_all_its_models(execute):
+    answer = json.loads(printed(execute("06_ensemble")[0]))
+    assert answer["models_used"] == ["lgb_5d", "lgb_15d", "lstm", "ppo"]
+    for model in answer["models_used"]:
+        assert sum(answer[f"{model}_{side}_prob"] for side in ("buy", "sell", "hold")) == pytest.approx(1.0)
+    assert 0.5 < answer["confidence_score"] <= 1.0

@@ -16,7 +16,7 @@ from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.ledger import Ledger
 from dltrader.workflows.backtest import backtest_run
 from dltrader.workflows.evaluate import evaluate
-from dltrader.workflows.examine import ThisProcess
+from dltrader.workflows.running import ThisProcess
 from dltrader.workflows.train import train
 from dltrader.workflows.walk_forward import walk_forward
 from small_runs import experiment

@@ -7,6 +7,8 @@ from dltrader.errors import ConfigError, RunError
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.workflows.backtest import backtest_run
 from dltrader.workflows.plot import SUFFIXES, plot_run
+from dltrader.workflows.train import train
+from small_ensembles import LGB, ensemble
 from small_runs import experiment
 
 
@@ -52,6 +54,13 @@ def test_a_folder_that_cannot_be_made_is_named(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"^cannot make the folder .*/file: File exists; choose another --out$"):
         plot_run(run, tmp_path / "file")
+
+
+def test_of_an_ensemble_it_draws_how_its_members_learned_and_what_they_look_at(tmp_path):
+    trained = train(ensemble({"members": {"lgb": LGB}}), out=tmp_path / "run", jobs=1)
+    files = plot_run(trained)
+    assert [file.name for file in files] == ["backtest.png", "training-lgb.png", "importances-lgb.png"]
+    assert matplotlib.image.imread(files[-1]).std() > 0.02
 
 
 def test_a_run_without_a_policy_cannot_be_drawn(tmp_path):

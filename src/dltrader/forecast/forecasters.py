@@ -31,12 +31,14 @@ class Epoch:
         total: At most so many.
         losses: Name -> value; `validation` is what early stopping looks at.
         state: What it takes to go on from here bit for bit, as plain values and tensors; None where it cannot.
+        model: Which of its models learned, as `Forecaster.votes` names them.
     """
 
     number: int
     total: int
     losses: Mapping[str, float]
     state: Callable[[], dict[str, Any]] | None = field(default=None, repr=False)
+    model: str = ""
 
 
 def ignore(_: Epoch) -> None:

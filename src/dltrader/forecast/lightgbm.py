@@ -112,7 +112,7 @@ class LightGBMConfig(ForecasterConfig):
                 (rows, train.wins[horizon]),
                 (later, validation.wins[horizon]),
                 self._parameters(seed + number, threads),
-                _Told(on_epoch, number * self._epochs, len(self.horizons) * self._epochs, done),
+                _Told(on_epoch, str(horizon), number * self._epochs, len(self.horizons) * self._epochs, done),
             )
             forests.append(self._calibrated(horizon, text, (rows, train), (later, validation)))
         return ForestForecaster(forests, train.names, self.window_bars)
@@ -220,12 +220,14 @@ class _Told:
 
     Attributes:
         on_epoch: Who is told.
+        model: The horizon in bars.
         before: Epochs of the forests before it.
         total: Most epochs of all forests.
         done: A state with the forests before it.
     """
 
     on_epoch: Callable[[Epoch], None]
+    model: str
     before: int
     total: int
     done: dict[str, Any]
@@ -233,7 +235,7 @@ class _Told:
     def say(self, trees: int, losses: dict[str, float]) -> None:
         """Tell how it stands after so many trees."""
         number = self.before + math.ceil(trees / ROUNDS_AN_EPOCH)
-        self.on_epoch(Epoch(number, self.total, losses, state=lambda: self.done))
+        self.on_epoch(Epoch(number, self.total, losses, state=lambda: self.done, model=self.model))
 
 
 def _require_wins(train: Samples, validation: Samples, horizon: int) -> None:

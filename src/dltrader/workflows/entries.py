@@ -29,10 +29,9 @@ from dltrader.evaluation.metrics import returns_of
 from dltrader.evaluation.result import BacktestResult
 from dltrader.evaluation.statistics.sharpe import moments
 from dltrader.runs import Run
-from dltrader.runs.experiment import ExperimentConfig, Slices
+from dltrader.runs.experiment import Experiment, Slices
 from dltrader.runs.ledger import Ledger
 from dltrader.runs.trial import DataSet, Entry, Kind, Scores, Span, config_id, span_of, trial_id, written
-from dltrader.workflows.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -54,23 +53,27 @@ def enter(entry: Entry) -> dict[str, Any]:
 
 
 def about_training(
-    task: Task, frames: Mapping[str, pd.DataFrame], sha256: str, kind: Kind, began_with: str | None
+    experiment: Experiment,
+    slices: Slices,
+    frames: Mapping[str, pd.DataFrame],
+    sha256: str,
+    kind: Kind,
+    *,
+    variant: str = "",
 ) -> dict[str, Any]:
     """What a manifest has to say of a training, so that the ledger can be told of it however it ends.
 
     Args:
-        task: What is trained.
-        frames: All its bars.
+        experiment: What is trained.
+        slices: Its bars as they are cut.
+        frames: All of them.
         sha256: Their fingerprint.
         kind: What it is to the ledger; the trainings of a walk-forward are known by their spans.
-        began_with: The run whose weights it begins with.
+        variant: What else decides what comes of it: a hook, the run whose weights it begins with.
     """
-    experiment = task.experiment
     is_fold = experiment.data.spans is not None
-    hook = None if task.prepare is None else getattr(task.prepare, "__qualname__", type(task.prepare).__qualname__)
-    variant = " ".join(filter(None, (hook, began_with)))
     uris = {name: uri for name, uri in experiment.data.uris().items() if name in frames}
-    data = DataSet.of(sha256, uris, task.slices)
+    data = DataSet.of(sha256, uris, slices)
     spans = {"train": data.train, "validation": data.validation, "test": data.test}
     origins = {
         name: {key: frame.attrs[key] for key in PROVENANCE if key in frame.attrs} for name, frame in frames.items()
@@ -98,9 +101,9 @@ def enter_training(run: Run) -> None:
             experiment=config.name,
             config_id=config_id(config),
             trial=_trial_of(run, manifest, "best"),
-            data=_data_of_manifest(manifest),
+            data=data_of_manifest(manifest),
             seed=config.seed,
-            engine=config.train.engine,
+            engine=config.engine,
             status=manifest["status"],
             scores=_validated(run, manifest, about.get("periods_per_year")),
             run=str(run.path.resolve()),
@@ -123,7 +126,7 @@ def enter_backtest(
         seconds: How long it took.
     """
     manifest = run.manifest
-    own = _data_of_manifest(manifest)
+    own = data_of_manifest(manifest)
     tested = _span(result.equity.index)
     # Bars of its own markets before its test were seen in training anyway.
     learned = own.test is not None and set(data.markets) <= set(own.markets) and tested.last < own.test.first
@@ -146,7 +149,7 @@ def enter_backtest(
 
 
 def enter_result(
-    kind: Kind, experiment: ExperimentConfig, result: BacktestResult, *, sha256: str, folder: str, seconds: float | None
+    kind: Kind, experiment: Experiment, result: BacktestResult, *, sha256: str, folder: str, seconds: float | None
 ) -> dict[str, Any]:
     """Tell the ledger of any other look at bars out of sample: a whole walk-forward, an evaluation.
 
@@ -250,7 +253,7 @@ def _trial_of(run: Run, manifest: Mapping[str, Any], which: str | int) -> str:
     return trial_id(str(trial), config.seed, sha256, variant=f"checkpoint {steps}")
 
 
-def _data_of_manifest(manifest: Mapping[str, Any]) -> DataSet:
+def data_of_manifest(manifest: Mapping[str, Any]) -> DataSet:
     """The data of a run; without spans where an earlier version trained it."""
     about = manifest.get("data", {})
     spans = {part: span_of(*about[part]) for part in ("train", "validation", "test") if about.get(part)}

@@ -24,13 +24,15 @@ from dltrader.evaluation.baselines import baselines_beside, holding_at
 from dltrader.evaluation.costs import COSTS_BP, require_costs
 from dltrader.evaluation.evaluation import Evaluation
 from dltrader.evaluation.examined import Examined
-from dltrader.runs import ExperimentConfig, Run
-from dltrader.workflows.examine import Examination, ThisProcess, examine_one
+from dltrader.runs import Run
+from dltrader.runs.ensemble import load_experiment
+from dltrader.runs.experiment import Experiment
+from dltrader.workflows.examine import Examination, examine_one
 from dltrader.workflows.jobs import Executor, Job
-from dltrader.workflows.many import outcomes_of, require_numbers
 from dltrader.workflows.many import seeds as with_seeds
 from dltrader.workflows.processes import Processes
 from dltrader.workflows.progress import JobsProgress
+from dltrader.workflows.running import ThisProcess, outcomes_of, require_numbers
 from dltrader.workflows.standing import enter_evaluation
 from dltrader.workflows.stretch import Stretch, stretch_of
 from dltrader.workflows.subjects import Subject, existing_seeds, of_runs, subject_in, tested_from, trained_seeds
@@ -54,7 +56,7 @@ def require_extras(*packages: str) -> None:
 
 
 def evaluate(
-    what: ExperimentConfig | Run | WalkForward | Mapping[str, Any] | str | Path,
+    what: Experiment | Run | WalkForward | Mapping[str, Any] | str | Path,
     overrides: Mapping[str, Any] | None = None,
     *,
     seeds: int | None = None,
@@ -139,7 +141,7 @@ def _subject(
     """Who is evaluated and on which bars; the bars are at hand before anything is trained."""
     path = what.path if isinstance(what, Run | WalkForward) else Path(what) if isinstance(what, str | Path) else None
     if path is None or not path.is_dir():
-        experiment = ExperimentConfig.load(what, overrides)
+        experiment = load_experiment(what, overrides)
         stretch = stretch_of(experiment, **where)
         folder = Path(out) if out is not None else _new_folder(experiment.name)
         return of_runs(folder, *trained_seeds(with_seeds(experiment, seeds or SEEDS), out=folder, **training)), stretch

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,8 @@ import pandas as pd
 from dltrader.agents.policy import Policy
 from dltrader.agents.succession import Succession
 from dltrader.envs.contract import EnvConfig
-from dltrader.errors import DLTraderError
 from dltrader.evaluation.examined import Examined, examine
 from dltrader.runs import Run
-from dltrader.workflows.jobs import Job, Outcome
 from dltrader.workflows.subjects import succession_of
 from dltrader.workflows.walk_forward import WalkForward
 
@@ -66,33 +63,3 @@ def examine_one(examination: Examination) -> Examined:
         costs_bp=examination.costs_bp,
         context=examination.context,
     )
-
-
-class ThisProcess:
-    """The executor that makes the calls where it is, one after the other; plugins are at home here."""
-
-    def require(self, jobs: Sequence[Job], at_once: int) -> None:
-        """One at a time fits as it would without an executor."""
-
-    def run(
-        self,
-        jobs: Sequence[Job],
-        *,
-        at_once: int,
-        time_limit: float | None,
-        plugins: Sequence[str],
-        started: Callable[[Job], None] | None,
-    ) -> Generator[Outcome, None, None]:
-        """Make the calls; what they raise on purpose is an outcome, all else goes on."""
-        del at_once, time_limit, plugins
-        for job in jobs:
-            if started is not None:
-                started(job)
-            began = time.monotonic()
-            try:
-                value = job.function(job.argument)
-            except DLTraderError as error:
-                why = f"{type(error).__name__}: {error}"
-                yield Outcome(job, "failed", time.monotonic() - began, error=why)
-            else:
-                yield Outcome(job, "finished", time.monotonic() - began, value=value)

@@ -6,22 +6,26 @@ OUT/NAME-sSEED.log   what its worker printed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dltrader.errors import ConfigError, RunError
-from dltrader.runs import ExperimentConfig, Run
+from dltrader.runs import Run
+from dltrader.runs.experiment import Experiment
 from dltrader.workflows.entries import enter_training, warn_of_unknown
 from dltrader.workflows.jobs import Ending, Executor, Job, Outcome
 from dltrader.workflows.needs import Needs, on_gpu
 from dltrader.workflows.processes import Processes
 from dltrader.workflows.progress import JobsProgress
+from dltrader.workflows.running import outcomes_of, require_numbers
 from dltrader.workflows.train import train
 
 TAIL_LINES = 8
+
+E = TypeVar("E", bound=Experiment)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class Trained:
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()[-TAIL_LINES:])
 
 
-def seeds(experiment: ExperimentConfig, n: int) -> list[ExperimentConfig]:
+def seeds(experiment: E, n: int) -> list[E]:
     """The experiment with n consecutive seeds, of which its own is the first.
 
     Raises:
@@ -80,7 +84,7 @@ def seeds(experiment: ExperimentConfig, n: int) -> list[ExperimentConfig]:
 
 
 def train_many(
-    experiments: Sequence[ExperimentConfig],
+    experiments: Sequence[Experiment],
     *,
     out: str | Path,
     jobs: int = 1,
@@ -139,48 +143,7 @@ def train_many(
     return trained
 
 
-def outcomes_of(
-    jobs: Sequence[Job],
-    executor: Executor,
-    *,
-    at_once: int,
-    time_limit: float | None,
-    plugins: Sequence[str],
-    bar: JobsProgress | None,
-) -> Iterator[Outcome]:
-    """Run jobs and yield each outcome when it is there; whatever ends this stops the jobs that are running.
-
-    Args:
-        jobs: What is run.
-        executor: What runs it.
-        at_once: How many run at a time.
-        time_limit: Seconds that one may take.
-        plugins: Modules to import before one.
-        bar: Shows how they go.
-    """
-    running = executor.run(
-        jobs, at_once=at_once, time_limit=time_limit, plugins=plugins, started=bar.started if bar else None
-    )
-    with closing(running):
-        for outcome in running:
-            if bar:
-                bar.ended(outcome)
-            yield outcome
-
-
-def require_numbers(jobs: int, time_limit: float | None) -> None:
-    """Check how many jobs are to run at once, and for how long.
-
-    Raises:
-        ConfigError: A number is out of range.
-    """
-    if jobs < 1:
-        raise ConfigError(f"--jobs must be at least 1, was {jobs}")
-    if time_limit is not None and not time_limit > 0:
-        raise ConfigError(f"--time-limit must be above 0 seconds, was {time_limit:g}")
-
-
-def _jobs(experiments: Sequence[ExperimentConfig], folder: Path) -> list[Job]:
+def _jobs(experiments: Sequence[Experiment], folder: Path) -> list[Job]:
     """A job for each experiment.
 
     Raises:
@@ -214,10 +177,11 @@ def _jobs(experiments: Sequence[ExperimentConfig], folder: Path) -> list[Job]:
 def train_one(argument: tuple[dict[str, Any], str]) -> None:
     """What a worker does: train an experiment, given as plain values, into a run folder."""
     experiment, folder = argument
-    train(experiment, out=folder)
+    # What runs side by side are the trainings: one of an ensemble trains its members one after the other.
+    train(experiment, out=folder, jobs=1 if "members" in experiment else None)
 
 
-def what_became_of(experiment: ExperimentConfig, job: Job, outcome: Outcome | None) -> Trained:
+def what_became_of(experiment: Experiment, job: Job, outcome: Outcome | None) -> Trained:
     """What became of a training, from how its job ended and from what it left; no outcome: it was interrupted."""
     path = job.log.parent / job.name
     status: Any = outcome.status if outcome else "interrupted"

@@ -8,6 +8,7 @@ from gymnasium import spaces
 from dltrader.agents.bars import BarSpace
 from dltrader.envs.contract import observation_space
 from dltrader.runs import ExperimentConfig
+from dltrader.runs.experiment import Experiment
 
 PROCESS_BYTES = 600 * 2**20
 """What a training takes beside its bars: 460 MiB were measured with torch on the CPU and a small network."""
@@ -22,7 +23,7 @@ class Needs:
     def __init__(self) -> None:
         self._bars: dict[str, tuple[int, int]] = {}
 
-    def bytes_of(self, experiment: ExperimentConfig) -> int:
+    def bytes_of(self, experiment: Experiment) -> int:
         """About how much memory a training takes: its process, its bars, and what its agent keeps of the past.
 
         Raises:
@@ -32,18 +33,24 @@ class Needs:
         if data not in self._bars:
             frames = experiment.data.load()
             self._bars[data] = sum(len(frame) for frame in frames.values()), len(frames)
-        n_bars, n_instruments = self._bars[data]
-        features = len(experiment.env.features)
+        return bytes_for(experiment, *self._bars[data])
+
+
+def bytes_for(experiment: Experiment, n_bars: int, n_instruments: int) -> int:
+    """About how much memory a training on so many bars takes; that of an ensemble as much as a member's of its own."""
+    features = len(experiment.env.features)
+    kept = 0
+    if isinstance(experiment, ExperimentConfig):
         together = 1 if experiment.data.apart else n_instruments
         kept = experiment.agent.kept_bytes(
             _observed(experiment, features, together), experiment.env.action_space(together)
         )
-        return PROCESS_BYTES + NUMBER_BYTES * (PRICES + features) * n_bars + kept
+    return PROCESS_BYTES + NUMBER_BYTES * (PRICES + features) * n_bars + kept
 
 
-def on_gpu(experiment: ExperimentConfig) -> bool:
+def on_gpu(experiment: Experiment) -> bool:
     """Whether a training asks for a GPU by name."""
-    return experiment.train.device.startswith("cuda")
+    return isinstance(experiment, ExperimentConfig) and experiment.train.device.startswith("cuda")
 
 
 def _observed(experiment: ExperimentConfig, features: int, n_instruments: int) -> spaces.Dict:

@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dltrader.data import fingerprint, in_memory
-from dltrader.envs.market import context_of, frames_of
 from dltrader.envs.stepper import Prepare
-from dltrader.errors import ConfigError, RunError
-from dltrader.runs import ExperimentConfig, Run
-from dltrader.workflows.task import Task
-from dltrader.workflows.train import follow
+from dltrader.errors import ConfigError
+from dltrader.runs import Run
+from dltrader.runs.ensemble_run import EnsembleRun
+from dltrader.runs.experiment import Experiment
+from dltrader.workflows.ensemble import resume_ensemble
+from dltrader.workflows.jobs import Executor
+from dltrader.workflows.resume_policy import resume_policy
 
 
 def resume(
     run: Run | str | Path,
-    config: ExperimentConfig | Mapping[str, Any] | str | Path | None = None,
+    config: Experiment | Mapping[str, Any] | str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     *,
     bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
     context: Mapping[str, pd.DataFrame] | None = None,
     prepare: Prepare | None = None,
+    jobs: int | None = None,
+    plugins: Sequence[str] = (),
+    executor: Executor | None = None,
     progress: bool = False,
 ) -> Run:
     """Go on with a training that was killed, interrupted or failed, from its last checkpoint.
 
     On the CPU, with the same versions of dltrader, torch and NumPy, what comes of it equals what the training would
     have come to by itself, bit for bit: weights, checkpoints and curve, but for the speed. What came after the
-    checkpoint is done again; TensorBoard's files go on in the same folder and show it twice.
+    checkpoint is done again; TensorBoard's files go on in the same folder and show it twice. Of an ensemble the members
+    that have finished are kept, and the others go on.
 
     Args:
         run: The run or its folder.
@@ -41,6 +46,9 @@ def resume(
         bars: The bars that the training was given, if it was given bars.
         context: The bars of markets that features look at, if the training was given them.
         prepare: The hook that the training was given, if it was given one.
+        jobs: Of an ensemble, how many of its trainings run at once; by default as many as there are cores.
+        plugins: Of an ensemble, modules that its workers import first.
+        executor: Of an ensemble, what runs its trainings; by default processes of this machine.
         progress: Whether to show a progress line.
 
     Raises:
@@ -51,68 +59,20 @@ def resume(
         Exception: As `train`.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    with run.held():
-        kept = run.kept_state()
-        believed = ExperimentConfig.load(run.config if config is None else config, overrides)
-        if bars is not None:
-            believed = believed.with_overrides({"data.bars": in_memory(frames_of(bars))})
-        if context:
-            believed = believed.with_overrides({"env.context": believed.env.context | in_memory(context)})
-        _require_equal(run, believed)
-        experiment, training = run.config, kept["training"]
-        frames = _loaded(run) if bars is None else frames_of(bars)
-        seen = context_of(experiment.env, context)
-        _require_bars(run, frames, seen)
-        if training["prepare"] != (prepare is not None):
-            had = "with a prepare hook; pass it again" if training["prepare"] else "without a prepare hook; pass none"
-            raise ConfigError(f"{run.path} was trained {had}")
-        task = Task.of(experiment, frames, prepare, context=seen)
-        run.reopen(kept, training["steps"])
-        return follow(task, run, kept=training, progress=progress)
-
-
-def _require_equal(run: Run, believed: ExperimentConfig) -> None:
-    """Raise a ConfigError that names every field in which a configuration differs from a run's."""
-    found = list(differences(run.config.to_mapping(), believed.to_mapping()))
-    if found:
-        raise ConfigError(
-            f"{run.path} was trained with another configuration: {', '.join(found)}; "
-            "resume it with its own, or train anew"
+    if isinstance(run, EnsembleRun):
+        if prepare is not None:
+            raise ConfigError(f"{run.path} is an ensemble, whose training takes no prepare hook; leave it out")
+        return resume_ensemble(
+            run,
+            config,
+            overrides,
+            bars=bars,
+            context=context,
+            jobs=jobs,
+            plugins=plugins,
+            executor=executor,
+            progress=progress,
         )
-
-
-def differences(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Every dotted key that differs, with both values; of things of another name those that both have."""
-    others = path and was.get("name") != now.get("name")
-    for key in dict.fromkeys([*was, *now]):
-        one, two = was.get(key, ABSENT), now.get(key, ABSENT)
-        if isinstance(one, Mapping) and isinstance(two, Mapping):
-            yield from differences(one, two, f"{path}{key}.")
-        elif one != two and not (others and ABSENT in (one, two)):
-            yield f"{path}{key} was {_shown(one)}, now {_shown(two)}"
-
-
-ABSENT = object()
-
-
-def _shown(value: Any) -> str:
-    return "absent" if value is ABSENT else repr(value)
-
-
-def _loaded(run: Run) -> dict[str, pd.DataFrame]:
-    named = run.config.data.bars
-    if isinstance(named, Mapping) and named == in_memory(named):
-        raise RunError(
-            f"{run.path} was trained on bars that were handed over ({', '.join(named)}); "
-            "hand them over again: dltrader.resume(run, bars=bars)"
-        )
-    return run.config.data.load()
-
-
-def _require_bars(run: Run, frames: Mapping[str, pd.DataFrame], context: Mapping[str, pd.DataFrame]) -> None:
-    was, now = str(run.manifest.get("data_sha256")), fingerprint(frames, context)
-    if was != now:
-        raise RunError(
-            f"the bars of {run.path} have changed since it began: their fingerprint was {was[:12]}…, now {now[:12]}…; "
-            "give it the bars of then, or train anew"
-        )
+    if jobs is not None or executor is not None:
+        raise ConfigError(f"{run.path} is a policy's run, whose training is one job; leave jobs and executor out")
+    return resume_policy(run, config, overrides, bars=bars, context=context, prepare=prepare, progress=progress)

@@ -11,7 +11,7 @@ from dltrader.data import fingerprint, in_memory, slice_bars
 from dltrader.data.times import moment, written
 from dltrader.envs.market import BarsLike, context_of, frames_of, instrument_of
 from dltrader.errors import BarsError, ConfigError
-from dltrader.runs import ExperimentConfig
+from dltrader.runs.experiment import Experiment
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Stretch:
 
 
 def stretch_of(
-    experiment: ExperimentConfig,
+    experiment: Experiment,
     *,
     bars: BarsLike | None = None,
     market: str | None = None,
@@ -71,7 +71,7 @@ def stretch_of(
     return found
 
 
-def _own(experiment: ExperimentConfig, market: str | None, begin: pd.Timestamp | None, end: str | None) -> Stretch:
+def _own(experiment: Experiment, market: str | None, begin: pd.Timestamp | None, end: str | None) -> Stretch:
     data = experiment.data
     if data.spans is not None and len(data.spans.test) > 1:
         raise ConfigError(

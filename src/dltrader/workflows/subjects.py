@@ -16,7 +16,8 @@ import pandas as pd
 from dltrader.agents.succession import Succession
 from dltrader.data.times import moment
 from dltrader.errors import ConfigError, DLTraderError, RunError
-from dltrader.runs import ExperimentConfig, Run
+from dltrader.runs import Run
+from dltrader.runs.experiment import Experiment
 from dltrader.workflows.jobs import Executor
 from dltrader.workflows.many import train_many
 from dltrader.workflows.walk_forward import WalkForward
@@ -61,7 +62,7 @@ class Subject:
 
     kind: Kind
     path: Path
-    experiment: ExperimentConfig
+    experiment: Experiment
     traders: tuple[Trader, ...]
     left_out: tuple[Mapping[str, Any], ...] = ()
     folds: tuple[Mapping[str, Any], ...] = ()
@@ -122,7 +123,7 @@ def of_runs(path: Path, runs: Sequence[Run], left_out: Sequence[Mapping[str, Any
 
 
 def trained_seeds(
-    experiments: Sequence[ExperimentConfig],
+    experiments: Sequence[Experiment],
     *,
     out: Path,
     jobs: int,
@@ -151,7 +152,7 @@ def trained_seeds(
     return [Run(path) for path, there in begun.items() if there], lost
 
 
-def existing_seeds(out: Path, experiments: Sequence[ExperimentConfig]) -> list[Run] | None:
+def existing_seeds(out: Path, experiments: Sequence[Experiment]) -> list[Run] | None:
     """The runs of these experiments that an earlier call has left in a folder; None where there is no such folder.
 
     Raises:

@@ -1,33 +1,27 @@
-"""Train: a configuration becomes a run."""
+"""Train: a configuration becomes a run, that of a policy or of an ensemble with its members."""
 
 from __future__ import annotations
 
-import datetime as dt
-import importlib.util
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
-from dltrader.agents.learning import REPORT_BARS, Rollout, learn
-from dltrader.agents.trained import TrainedPolicy
-from dltrader.data import fingerprint, in_memory
-from dltrader.envs.market import context_of, frames_of
 from dltrader.envs.stepper import Prepare
+from dltrader.errors import ConfigError
 from dltrader.runs import ExperimentConfig, Run
+from dltrader.runs.ensemble import EnsembleConfig, load_experiment
+from dltrader.runs.experiment import Experiment
 from dltrader.runs.trial import Kind
-from dltrader.workflows.entries import about_training, enter_training
-from dltrader.workflows.progress import TrainingProgress
-from dltrader.workflows.recorder import GivenUp, GiveUp, Recorder
-from dltrader.workflows.task import Task
+from dltrader.workflows.ensemble import train_ensemble
+from dltrader.workflows.jobs import Executor
+from dltrader.workflows.recorder import GiveUp
+from dltrader.workflows.train_policy import train_policy
 
 
 def train(
-    config: ExperimentConfig | Mapping[str, Any] | str | Path,
+    config: Experiment | Mapping[str, Any] | str | Path,
     overrides: Mapping[str, Any] | None = None,
     *,
     bars: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
@@ -37,12 +31,16 @@ def train(
     begin_with: Run | str | Path | None = None,
     give_up: GiveUp | None = None,
     kind: Kind = "train",
+    jobs: int | None = None,
+    plugins: Sequence[str] = (),
+    executor: Executor | None = None,
     progress: bool = False,
 ) -> Run:
-    """Train a policy and keep everything about it in a run folder.
+    """Train a policy, or an ensemble, and keep everything about it in a run folder.
 
-    The agent learns on the training bars. After every `train.evaluate_every` bars it is backtested on the validation
-    bars, and the checkpoint that grew most there becomes the run's best. Test bars are not looked at.
+    An agent learns on the training bars. After every `train.evaluate_every` bars it is backtested on the validation
+    bars, and the checkpoint that grew most there becomes the run's best. Test bars are not looked at. What a
+    configuration with `members` does, `train_ensemble` says.
 
     Ctrl-C ends the training early and leaves a run that can be loaded. However it ended early, `resume` goes on with it
     from its last checkpoint.
@@ -65,106 +63,53 @@ def train(
         give_up: Shown the checkpoints so far, bars and growth on the validation bars, after each but the last; where it
             says so, the training ends there, with the status `pruned`.
         kind: What it is to the trial ledger; a benchmark is no trial.
+        jobs: Of an ensemble, how many of its trainings run at once; by default as many as there are cores.
+        plugins: Of an ensemble, modules that its workers import first.
+        executor: Of an ensemble, what runs its trainings; by default processes of this machine.
         progress: Whether to show a progress line.
 
+    Returns:
+        The run; of an ensemble an `EnsembleRun`.
+
     Raises:
-        ConfigError: The configuration is wrong, or a hook is given to the vectorised market.
+        ConfigError: The configuration is wrong, a hook is given to the vectorised market, or an argument has no meaning
+            for what is trained.
         BarsError: The bars break their rules, or a slice is too short.
         RunError: The folder is already there, or the run to begin with has no policy.
         BundleError: The run to begin with has another network.
         Exception: Whatever a user's reward raises; the run is then marked as failed.
     """
-    experiment = ExperimentConfig.load(config, overrides)
-    if bars is None:
-        frames = experiment.data.load()
-    else:
-        frames = frames_of(bars)
-        experiment = experiment.with_overrides({"data.bars": in_memory(frames)})
-    seen = context_of(experiment.env, context)
-    if context:
-        experiment = experiment.with_overrides({"env.context": experiment.env.context | in_memory(context)})
-    task = Task.of(experiment, frames, prepare, context=seen)
-    folder = Path(out) if out is not None else Path("runs") / f"{experiment.name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
-    weights = None if begin_with is None else _weights_of(begin_with, task)
-    began_with = None if begin_with is None else str(getattr(begin_with, "path", begin_with))
-    sha256 = fingerprint(frames, seen)
-    about = about_training(task, frames, sha256, kind, began_with)
-    run = Run.create(folder, experiment, data_sha256=sha256, began_with=began_with, about=about)
-    with run.held():
-        return follow(task, run, weights=weights, give_up=give_up, progress=progress)
+    experiment = load_experiment(config, overrides)
+    if isinstance(experiment, EnsembleConfig):
+        _require_absent("a policy", "an ensemble", prepare=prepare, begin_with=begin_with, give_up=give_up)
+        return train_ensemble(
+            experiment,
+            bars=bars,
+            context=context,
+            out=out,
+            kind=kind,
+            jobs=jobs,
+            plugins=plugins,
+            executor=executor,
+            progress=progress,
+        )
+    assert isinstance(experiment, ExperimentConfig)
+    _require_absent("an ensemble", "a policy", jobs=jobs, executor=executor)
+    return train_policy(
+        experiment,
+        bars=bars,
+        context=context,
+        prepare=prepare,
+        out=out,
+        begin_with=begin_with,
+        give_up=give_up,
+        kind=kind,
+        progress=progress,
+    )
 
 
-def _weights_of(begin_with: Run | str | Path, task: Task) -> Mapping[str, torch.Tensor]:
-    """The weights of a run's best policy, for a training of the same network.
-
-    Raises:
-        RunError: There is no such run, or it has no policy.
-        BundleError: Its network is another.
-    """
-    policy = (begin_with if isinstance(begin_with, Run) else Run.open(begin_with)).policy()
-    experiment, markets = task.experiment, task.markets
-    weights = policy.weights()
-    TrainedPolicy.build(experiment.agent, experiment.env, markets.pipeline, markets.instruments, weights)
-    return weights
-
-
-def follow(
-    task: Task,
-    run: Run,
-    *,
-    kept: Mapping[str, Any] | None = None,
-    weights: Mapping[str, torch.Tensor] | None = None,
-    give_up: GiveUp | None = None,
-    progress: bool = False,
-) -> Run:
-    """Train into a run folder, up to whatever end.
-
-    Args:
-        task: What is trained.
-        run: Where it is kept.
-        kept: What a recorder kept at a checkpoint, to go on from there; None: from the beginning.
-        weights: What the network begins with; None: weights that are drawn.
-        give_up: As `train` takes it.
-        progress: Whether to show a progress line.
-
-    Raises:
-        Exception: Whatever a user's reward raises; the run is then marked as failed.
-    """
-    experiment = task.experiment
-    recorder = Recorder(run, task, kept, give_up)
-    bar = TrainingProgress(experiment.name, experiment.train.total_timesteps) if progress else None
-    try:
-        with bar or nullcontext():
-            learn(
-                experiment.agent,
-                task.environments,
-                total_timesteps=experiment.train.total_timesteps,
-                seed=experiment.seed,
-                device=experiment.train.device,
-                threads=experiment.train.threads,
-                tensorboard=run.path / "tensorboard" if importlib.util.find_spec("tensorboard") else None,
-                report_every=min(REPORT_BARS, experiment.train.evaluate_every),
-                on_start=recorder.start,
-                on_rollout=partial(_report, recorder, bar.show if bar else None),
-                state=None if kept is None else kept["learning"],
-                weights=weights,
-            )
-        recorder.validate()
-    except KeyboardInterrupt:
-        run.finish(recorder.policy, status="interrupted")
-    except GivenUp:
-        run.finish(recorder.policy, status="pruned")
-    except BaseException as error:
-        run.finish(recorder.policy, status="failed", error=f"{type(error).__name__}: {error}")
-        enter_training(run)
-        raise
-    else:
-        run.finish(recorder.policy, status="finished")
-    enter_training(run)
-    return run
-
-
-def _report(recorder: Recorder, show: Callable[[Rollout], None] | None, rollout: Rollout) -> None:
-    recorder.record(rollout)
-    if show is not None:
-        show(rollout)
+def _require_absent(theirs: str, ours: str, **arguments: Any) -> None:
+    """Raise a ConfigError where an argument of the other kind of training is given."""
+    given = next((name for name, value in arguments.items() if value is not None), None)
+    if given is not None:
+        raise ConfigError(f"{given} is for the training of {theirs}, and this is that of {ours}; leave it out")

@@ -27,9 +27,9 @@ from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.hold import held
 from dltrader.workflows.entries import warn_of_unknown
 from dltrader.workflows.jobs import Executor
-from dltrader.workflows.many import require_numbers
 from dltrader.workflows.processes import Processes
 from dltrader.workflows.progress import JobsProgress
+from dltrader.workflows.running import require_numbers
 from dltrader.workflows.space import Space
 from dltrader.workflows.study import Study, Trial
 from dltrader.workflows.trials import Search, folder_name, next_batch, run_batch

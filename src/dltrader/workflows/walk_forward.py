@@ -25,11 +25,12 @@ from dltrader.runs.hold import held
 from dltrader.runs.spans import Spans
 from dltrader.workflows.fold_jobs import Plan, path_of
 from dltrader.workflows.jobs import Executor, Outcome
-from dltrader.workflows.many import outcomes_of, require_numbers, what_became_of
 from dltrader.workflows.many import seeds as with_seeds
+from dltrader.workflows.many import what_became_of
 from dltrader.workflows.needs import Needs
 from dltrader.workflows.processes import Processes
 from dltrader.workflows.progress import JobsProgress
+from dltrader.workflows.running import outcomes_of, require_numbers
 from dltrader.workflows.stitching import Paths, fold_scores, keep_paths, seed_folder, stitched_paths
 from dltrader.workflows.walk_record import (
     CONFIG,

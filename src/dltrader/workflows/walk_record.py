@@ -13,7 +13,7 @@ from dltrader.evaluation.pieces import SCORES
 from dltrader.files import write_json, write_text
 from dltrader.runs import Run
 from dltrader.workflows.fold_jobs import FOLDS, Plan
-from dltrader.workflows.resume import differences
+from dltrader.workflows.resume_policy import differences
 
 RECORD, CONFIG = "walk_forward.json", "config.yaml"
 FORMAT = 1

@@ -52,6 +52,6 @@ def test_ctrl_c_ends_it_all(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dltrader.workflows.train.learn", interrupted)
+    monkeypatch.setattr("dltrader.workflows.train_policy.learn", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained_on(ExperimentConfig.from_mapping(experiment()), random_walk(300))

@@ -13,7 +13,6 @@ from typing import Any, Literal, TypeVar
 import pandas as pd
 
 from dltrader.agents.policy import Policy
-from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import expand, load_bars
 from dltrader.envs.market import instrument_of
 from dltrader.envs.rewards import growth_between
@@ -59,7 +58,7 @@ def markets_of(uris: Sequence[str]) -> dict[str, pd.DataFrame]:
     return {uri: load_bars(uri) for uri in expanded}
 
 
-def trained_on(experiment: ExperimentConfig, bars: pd.DataFrame) -> TrainedPolicy:
+def trained_on(experiment: ExperimentConfig, bars: pd.DataFrame) -> Policy:
     """Train as `workflows.train` does, on bars in place of the experiment's own; the best policy on validation bars."""
     with tempfile.TemporaryDirectory(prefix="dltrader-") as folder:
         run = train(experiment, bars=bars, out=Path(folder) / "run", kind="benchmark")
