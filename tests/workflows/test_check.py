@@ -22,6 +22,24 @@ SHORT = {
 OTHERS = {
     "ppo_sine": {"data.bars": "synthetic:sine?n=400&seed=0"},
     "day_trading": {"data.end": "2024-01-12", "data.validation_start": 0.9, "data.test_start": 0.95},
+    "ensemble": {
+        "data.bars": "synthetic:sine?n=900&interval=1min&calendar=continuous&start=2024-01-01&period=40&noise=0.001",
+        "data.validation_start": 0.7,
+        "data.test_start": 0.96,
+    },
+    "lstm_forecast": {
+        "data.bars": "synthetic:sine?n=600&period=30&noise=0.01",
+        "data.validation_start": 0.8,
+        "data.test_start": 0.95,
+        "folds": None,
+    },
+    "lightgbm": {
+        "data.start": "2004-01-01",
+        "data.end": "2010-01-31",
+        "data.validation_start": "2009-01-01",
+        "data.test_start": "2010-01-01",
+        "folds.folds": 2,
+    },
 }
 
 

@@ -36,6 +36,8 @@ def check(
 ) -> None:
     """Alter and remove later bars, and tell what knew them: features, observations, cut, rewards, actions or fills.
 
+    Of an ensemble also labels, the borders of its folds, and the votes of its members.
+
     The exit code is 0 where nothing leaks, 1 where something does or could not be looked at, 2 after an error.
     """
     from dltrader.workflows.check import check_leaks

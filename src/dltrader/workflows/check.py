@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.data.cache import cache_key
@@ -31,13 +30,18 @@ from dltrader.evaluation.leaks.environment import (
 from dltrader.evaluation.leaks.subject import parts
 from dltrader.evaluation.leaks.tables import Frames, Table
 from dltrader.features import FittedPipeline, Pipeline
+from dltrader.forecast.policy import EnsemblePolicy
 from dltrader.runs import ExperimentConfig, Run
-from dltrader.runs.experiment import Slices
+from dltrader.runs.ensemble import EnsembleConfig, load_experiment
+from dltrader.runs.experiment import Experiment, Slices
 from dltrader.runs.run import MANIFEST
+from dltrader.workflows.check_ensemble import lessons_of, sample_sums, untrained_ensemble, with_ensemble
+from dltrader.workflows.lesson import Lesson
+from dltrader.workflows.untrained import untrained_policy
 
 
 def check_leaks(
-    config: ExperimentConfig | Run | str | Path | Mapping[str, Any],
+    config: Experiment | Run | str | Path | Mapping[str, Any],
     overrides: Mapping[str, Any] | None = None,
     *,
     every: int | None = None,
@@ -50,6 +54,9 @@ def check_leaks(
     policy's actions and its fills; and whether rows change when history begins later. The policy is that of the run, or
     of a configuration one whose weights are drawn and never trained. Every bar is looked at; of more than 5 000, as
     many, drawn. Backtests are made on the test bars, around a few fills.
+
+    Of an ensemble also: what labels tell of, and whether any reaches over a border between training, validation and
+    test, in every fold too; and what its members say of bars. Members of a configuration have hardly learned.
 
     Args:
         config: A configuration, a file, the name of a shipped one, or a run or its folder.
@@ -68,9 +75,7 @@ def check_leaks(
     began = time.perf_counter()
     plan = Plan(every=every, sample=sample, seed=seed)
     run = _run_of(config)
-    experiment = run.config if run is not None else ExperimentConfig.load(config)
-    if overrides:
-        experiment = experiment.with_overrides(overrides)
+    experiment = load_experiment(run.config if run is not None else config, overrides)
     frames = _frames_of(experiment)
     traded, context = apart(frames)
     slices = experiment.data.cut(traded)
@@ -81,8 +86,17 @@ def check_leaks(
         pipeline = Pipeline(experiment.env.features, experiment.env.scaling).fit(slices.train, context)
     except LookAheadError as error:
         refused = f"all but the features: the pipeline refuses to be fitted: {error}"
-    policy = None if pipeline is None else (run.policy() if run is not None else _untrained(experiment, pipeline))
-    for name, subject in _subjects(experiment, frames, slices, pipeline, policy).items():
+    lessons = lessons_of(experiment, frames) if pipeline and isinstance(experiment, EnsembleConfig) else ()
+    policy = (
+        None if pipeline is None else (run.policy() if run is not None else _untrained(experiment, pipeline, lessons))
+    )
+    subjects = _subjects(experiment, frames, slices, pipeline, policy)
+    if isinstance(policy, EnsemblePolicy):
+        subjects = {
+            name: with_ensemble(subject, lessons, policy) if subject.stages else subject
+            for name, subject in subjects.items()
+        }
+    for name, subject in subjects.items():
         found += [_named(part, name) for part in parts(subject, plan)]
     found.append(_keys(traded, experiment))
     if refused is not None:
@@ -90,7 +104,16 @@ def check_leaks(
     return LeakReport.of(experiment.name, found, seconds=time.perf_counter() - began)
 
 
-def _keys(traded: Frames, experiment: ExperimentConfig) -> Part:
+def _untrained(
+    experiment: Experiment, pipeline: FittedPipeline, lessons: Sequence[Lesson]
+) -> TrainedPolicy | EnsemblePolicy:
+    """What a configuration would train, with nothing or hardly anything learned."""
+    if isinstance(experiment, ExperimentConfig):
+        return untrained_policy(experiment, pipeline)
+    return untrained_ensemble(lessons[0])
+
+
+def _keys(traded: Frames, experiment: Experiment) -> Part:
     """Whether the cache of what providers deliver tells the dates of requests apart."""
     times = next(iter(traded.values())).index
     uri = next(iter(experiment.data.uris().values()))
@@ -106,32 +129,24 @@ def _run_of(config: Any) -> Run | None:
     return Run.open(config) if is_folder or (isinstance(config, str | Path) and Path(config).is_dir()) else None
 
 
-def _frames_of(experiment: ExperimentConfig) -> dict[str, pd.DataFrame]:
+def _frames_of(experiment: Experiment) -> dict[str, pd.DataFrame]:
     """All bars that a training looks at."""
     return together(experiment.data.load(), context_of(experiment.env))
 
 
-def _untrained(experiment: ExperimentConfig, pipeline: FittedPipeline) -> TrainedPolicy:
-    """A policy with the weights that a training would begin with, or others as random."""
-    bars = experiment.data.uris()
-    instruments = tuple(bars)[:1] if experiment.data.apart else tuple(bars)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(experiment.seed)
-        network = TrainedPolicy.network_for(experiment.agent, experiment.env, pipeline, len(instruments))
-    network.set_training_mode(False)
-    return TrainedPolicy(experiment.agent, experiment.env, pipeline, instruments, network)
-
-
 def _subjects(
-    experiment: ExperimentConfig,
+    experiment: Experiment,
     frames: Frames,
     slices: Slices,
     pipeline: FittedPipeline | None,
-    policy: TrainedPolicy | None,
+    policy: TrainedPolicy | EnsemblePolicy | None,
 ) -> dict[str, Subject]:
     """What is checked by name: of markets apart each by itself, and what they have in common once."""
     traded, context = apart(frames)
-    env = experiment.env.model_copy(update={"episode_bars": None, "random_start": False})
+    env = experiment.env
+    if isinstance(policy, EnsemblePolicy):  # it also sees what its trading rules look at
+        env, pipeline = policy.env_config, policy.pipeline
+    env = env.model_copy(update={"episode_bars": None, "random_start": False})
     start = slices.test[1]
     markets = {name: {name: frame} for name, frame in traded.items()} if experiment.data.apart else {"": traded}
     subjects = {}
@@ -156,7 +171,7 @@ def _subjects(
     return {"": replace(subjects[""], fit=cut.fit, spans=cut.spans)}
 
 
-def _fit(experiment: ExperimentConfig) -> Fit:
+def _fit(experiment: Experiment) -> Fit:
     """What is learned of the training bars before anything else is: which they are, and the scaling's moments."""
 
     def fit(altered: Frames) -> Table:
@@ -169,6 +184,9 @@ def _fit(experiment: ExperimentConfig) -> Fit:
             columns = Pipeline(experiment.env.features, experiment.env.scaling).names
             names += [f"{what} of {column}" for what in ("mean", "deviation") for column in columns]
             values += [*moments.mean, *moments.deviation]
+        if isinstance(experiment, EnsembleConfig):
+            sums = sample_sums(experiment, altered)
+            names, values = [*names, *sums], [*values, *sums.values()]
         last = max(frame.index[-1] for frame in train.values())
         return Table(pd.DatetimeIndex([last]), tuple(names), np.array([values]))
 

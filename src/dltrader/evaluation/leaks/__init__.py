@@ -14,10 +14,12 @@ from dltrader.evaluation.leaks.causality import Stage, check_stage
 from dltrader.evaluation.leaks.cut import Span, check_fit, check_spans
 from dltrader.evaluation.leaks.labels import Labels, check_labels
 from dltrader.evaluation.leaks.plan import Plan
+from dltrader.evaluation.leaks.purge import Purge, check_purge
 from dltrader.evaluation.leaks.report import Checked, Finding, LeakReport, Part
 from dltrader.evaluation.leaks.subject import Subject, check
 from dltrader.evaluation.leaks.tables import Table
 from dltrader.evaluation.leaks.trading import Backtest, Recorded, Trading, check_trading
+from dltrader.evaluation.leaks.votes import Votes, check_votes
 
 __all__ = [
     "Backtest",
@@ -27,17 +29,21 @@ __all__ = [
     "LeakReport",
     "Part",
     "Plan",
+    "Purge",
     "Recorded",
     "Span",
     "Stage",
     "Subject",
     "Table",
     "Trading",
+    "Votes",
     "check",
     "check_cache_key",
     "check_fit",
     "check_labels",
+    "check_purge",
     "check_spans",
     "check_stage",
     "check_trading",
+    "check_votes",
 ]

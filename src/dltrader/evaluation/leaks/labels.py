@@ -23,6 +23,9 @@ from dltrader.evaluation.leaks.tables import Change, Frames, Table, compare
 LabelFunction: TypeAlias = Callable[[pd.DataFrame], "pd.Series[float] | pd.DataFrame"]
 """Bars of one instrument -> a label for every bar that has one."""
 
+TRIES = 64
+"""Further bars that are looked at before a label is called one that never moves: a class stays where it is mostly."""
+
 BEYOND = 8
 """Altered bars that are left after a horizon: what reaches further is not told from what ends there."""
 
@@ -73,19 +76,30 @@ def check_alignment(labels: Labels, altered: Altered, plan: Plan) -> Part:
     places = places[places + horizon < len(clock)]
     if not len(places):
         raise ConfigError(f"{len(clock)} bars are too few for labels with a horizon of {horizon} bars; take more")
-    beyond: dict[int, Change] = {}
-    moved: set[int] = set()
     rows = [int(places[i]) for i in plan.rows(0, len(places), plan.few(plan.cuts))]
     earliest = int(places[0])
-    for i, row in enumerate(dict.fromkeys([earliest, *rows])):
-        kind = KINDS[i % 3]
-        time = clock[row]
-        after = labels.compute(altered.after(row + horizon, kind, BEYOND))
-        for change in compare(whole, after, whole.times[whole.times <= time]):
+    looked = list(dict.fromkeys([earliest, *rows]))
+    beyond: dict[int, Change] = {}
+    moved: set[int] = set()
+
+    def reaches(i: int, row: int) -> list[Change]:
+        """The labels up to a row that are others when the bars after its horizon are."""
+        after = labels.compute(altered.after(row + horizon, KINDS[i % 3], BEYOND))
+        return compare(whole, after, whole.times[whole.times <= clock[row]])
+
+    def moves(i: int, row: int) -> set[int]:
+        """The labels of a row that are others when the last bar of the horizon is."""
+        after = labels.compute(altered.after(row + horizon - 1, KINDS[i % 3], BEYOND))
+        return {change.column for change in compare(whole, after, whole.times[whole.times == clock[row]])}
+
+    for i, row in enumerate(looked):
+        for change in reaches(i, row):
             if change.column not in beyond or change.time < beyond[change.column].time:
                 beyond[change.column] = change
-        within = labels.compute(altered.after(row + horizon - 1, kind, BEYOND))
-        moved.update(change.column for change in compare(whole, within, whole.times[whole.times == time]))
+        moved |= moves(i, row)
+    for i in plan.rows(0, len(places), TRIES).tolist():
+        if len(moved) < len(whole.names):
+            moved |= moves(i, int(places[i]))
     findings = [
         Finding(
             labels.name, whole.names[column], change.time, change.difference, change.relative,
@@ -102,5 +116,4 @@ def check_alignment(labels: Labels, altered: Altered, plan: Plan) -> Part:
         for column, name in enumerate(whole.names)
         if column not in moved
     ]  # fmt: skip
-    looked = len(dict.fromkeys([earliest, *rows]))
-    return Part(findings, [Checked(labels.name, f"bars from {horizon} later on altered", looked, len(whole))])
+    return Part(findings, [Checked(labels.name, f"bars from {horizon} later on altered", len(looked), len(whole))])

@@ -17,7 +17,7 @@ class Finding:
     """Something that knew what it could not know, or that is not where it says it is.
 
     Attributes:
-        stage: Where: features, warm-up, observations, cut, labels, rewards, actions, fills or cache.
+        stage: Where: features, warm-up, observations, cut, labels, rewards, folds, votes, actions, fills or cache.
         feature: What: a column, an instrument's fills, a key.
         time: The first bar at which it shows; None where no bar is concerned.
         difference: How far the value moves there; infinite where it is not there at all, nan where it should have

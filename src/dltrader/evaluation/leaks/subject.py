@@ -12,9 +12,11 @@ from dltrader.evaluation.leaks.causality import Stage, check_stage
 from dltrader.evaluation.leaks.cut import Fit, Span, check_fit, check_spans
 from dltrader.evaluation.leaks.labels import Labels, check_alignment
 from dltrader.evaluation.leaks.plan import Plan
+from dltrader.evaluation.leaks.purge import Purge, check_purge
 from dltrader.evaluation.leaks.report import LeakReport, Part
 from dltrader.evaluation.leaks.tables import Frames
 from dltrader.evaluation.leaks.trading import Backtest, check_trading
+from dltrader.evaluation.leaks.votes import Votes, check_votes
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Subject:
         clock: The times of bars on which decisions are made.
         stages: What is computed at every bar.
         labels: What is said of bars and tells of later ones, rewards among them.
+        purges: Trainings on labels, with what each must not know by them.
+        votes: What members of an ensemble say of bars.
         trades: Backtests; one after the first is made only where those before it never traded.
         fit: What is learned of the training bars.
         spans: The slices, in order of time.
@@ -37,6 +41,8 @@ class Subject:
     clock: pd.DatetimeIndex
     stages: tuple[Stage, ...] = ()
     labels: tuple[Labels, ...] = ()
+    purges: tuple[Purge, ...] = ()
+    votes: tuple[Votes, ...] = ()
     trades: tuple[Backtest, ...] = ()
     fit: Fit | None = None
     spans: tuple[Span, ...] = ()
@@ -64,6 +70,10 @@ def parts(subject: Subject, plan: Plan) -> Iterator[Part]:
         yield check_fit(subject.fit, altered, subject.spans[1].first)
     for labels in subject.labels:
         yield check_alignment(labels, altered, plan)
+    for purge in subject.purges:
+        yield check_purge(purge, altered)
+    for votes in subject.votes:
+        yield check_votes(votes, altered, plan)
     for number, trade in enumerate(subject.trades, start=1):
         part = check_trading(trade, altered, plan)
         another = bool(part.skipped) and number < len(subject.trades)
