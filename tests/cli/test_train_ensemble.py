@@ -53,7 +53,7 @@ def test_an_ensemble_is_trained_listed_tested_and_drawn_as_any_run(here):
     assert invoke("backtest", "runs/mine")[0] == 0
     code, out = invoke("plot", "runs/mine")
     assert code == 0
-    assert {Path(line).name for line in out.splitlines()} >= {"backtest.png", "training.png", "importances-lgb.png"}
+    assert {Path(line).name for line in out.splitlines()} >= {"backtest.png", "training-lgb.png", "training-lstm.png"}
 
 
 def test_a_member_that_fails_is_named_with_what_to_type_next(here, monkeypatch):
