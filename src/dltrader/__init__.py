@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dltrader.evaluation.evaluation import Evaluation
     from dltrader.evaluation.result import BacktestResult
     from dltrader.features import FEATURES, Pipeline
+    from dltrader.forecast.forecasters import FORECASTERS
     from dltrader.nn import EXTRACTORS
     from dltrader.plotting import plot_training
     from dltrader.runs import ExperimentConfig, Run
@@ -54,6 +55,7 @@ _HOMES = {
     "BASELINES": "agents",
     "EXTRACTORS": "nn",
     "FEATURES": "features",
+    "FORECASTERS": "forecast.forecasters",
     "REWARDS": "envs.rewards",
     "SOURCES": "data",
     "BacktestResult": "evaluation.result",
@@ -97,6 +99,7 @@ __all__ = [
     "BASELINES",
     "EXTRACTORS",
     "FEATURES",
+    "FORECASTERS",
     "REWARDS",
     "SOURCES",
     "BacktestResult",
