@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dltrader.data import fingerprint, in_memory
+from dltrader.data import fingerprint
 from dltrader.envs.market import Market, context_of, frames_of
 from dltrader.errors import RunError
 from dltrader.evaluation.forecast_scores import scores_of
@@ -27,6 +27,7 @@ from dltrader.runs.experiment import Experiment
 from dltrader.runs.trial import Kind
 from dltrader.workflows.ensemble_plan import EnsemblePlan
 from dltrader.workflows.entries import about_training, enter_training
+from dltrader.workflows.handed_over import bars_for, telling_of
 from dltrader.workflows.jobs import Executor
 from dltrader.workflows.lesson import Lesson
 from dltrader.workflows.member_jobs import member_in, votes_in
@@ -79,15 +80,7 @@ def train_ensemble(
         RunError: The folder is already there, or a member failed.
         BundleError: A policy that was trained before was trained on other features.
     """
-    experiment = EnsembleConfig.load(config, overrides)
-    if bars is None:
-        frames = experiment.data.load()
-    else:
-        frames = frames_of(bars)
-        experiment = experiment.with_overrides({"data.bars": in_memory(frames)})
-    seen = context_of(experiment.env, context)
-    if context:
-        experiment = experiment.with_overrides({"env.context": experiment.env.context | in_memory(context)})
+    experiment, frames, seen = bars_for(EnsembleConfig.load(config, overrides), bars, context)
     at_once, chosen = _running(jobs, executor)
     plan = EnsemblePlan.of(experiment, frames, seen, handed_over=bars is not None or bool(context))
     sha256 = fingerprint(frames, seen)
@@ -132,11 +125,7 @@ def resume_ensemble(
     with run.held():
         run.require_unfinished()
         believed = EnsembleConfig.load(run.config if config is None else config, overrides)
-        if bars is not None:
-            believed = believed.with_overrides({"data.bars": in_memory(frames_of(bars))})
-        if context:
-            believed = believed.with_overrides({"env.context": believed.env.context | in_memory(context)})
-        require_equal(run, believed)
+        require_equal(run, telling_of(believed, bars, context))
         frames = loaded_again(run) if bars is None else frames_of(bars)
         seen = context_of(run.config.env, context)
         require_bars(run, frames, seen)

@@ -14,6 +14,7 @@ from dltrader.envs.stepper import Prepare
 from dltrader.errors import ConfigError, RunError
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.experiment import Experiment
+from dltrader.workflows.handed_over import telling_of
 from dltrader.workflows.task import Task
 from dltrader.workflows.train_policy import follow
 
@@ -48,11 +49,7 @@ def resume_policy(
     with run.held():
         kept = run.kept_state()
         believed = ExperimentConfig.load(run.config if config is None else config, overrides)
-        if bars is not None:
-            believed = believed.with_overrides({"data.bars": in_memory(frames_of(bars))})
-        if context:
-            believed = believed.with_overrides({"env.context": believed.env.context | in_memory(context)})
-        require_equal(run, believed)
+        require_equal(run, telling_of(believed, bars, context))
         experiment, training = run.config, kept["training"]
         assert isinstance(experiment, ExperimentConfig)
         frames = loaded_again(run) if bars is None else frames_of(bars)

@@ -15,13 +15,13 @@ import torch
 
 from dltrader.agents.learning import REPORT_BARS, Rollout, learn
 from dltrader.agents.trained import TrainedPolicy
-from dltrader.data import fingerprint, in_memory
-from dltrader.envs.market import context_of, frames_of
+from dltrader.data import fingerprint
 from dltrader.envs.stepper import Prepare
 from dltrader.errors import RunError
 from dltrader.runs import ExperimentConfig, Run
 from dltrader.runs.trial import Kind
 from dltrader.workflows.entries import about_training, enter_training
+from dltrader.workflows.handed_over import bars_for
 from dltrader.workflows.progress import TrainingProgress
 from dltrader.workflows.recorder import GivenUp, GiveUp, Recorder
 from dltrader.workflows.task import Task
@@ -59,14 +59,7 @@ def train_policy(
         BundleError: The run to begin with has another network.
         Exception: Whatever a user's reward raises; the run is then marked as failed.
     """
-    if bars is None:
-        frames = experiment.data.load()
-    else:
-        frames = frames_of(bars)
-        experiment = experiment.with_overrides({"data.bars": in_memory(frames)})
-    seen = context_of(experiment.env, context)
-    if context:
-        experiment = experiment.with_overrides({"env.context": experiment.env.context | in_memory(context)})
+    experiment, frames, seen = bars_for(experiment, bars, context)
     task = Task.of(experiment, frames, prepare, context=seen)
     folder = Path(out) if out is not None else default_folder(experiment.name)
     weights = None if begin_with is None else _weights_of(begin_with, task)
