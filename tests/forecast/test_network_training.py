@@ -137,6 +137,23 @@ def test_a_training_that_was_broken_off_goes_on_bit_for_bit(breaks_after, split,
     assert rest.temperature == whole.temperature
 
 
+def test_it_goes_on_bit_for_bit_where_gradients_are_clipped(split):
+    config = CONFIG.with_overrides({"max_gradient_norm": 0.05})
+    states, whole, rest = [], [], []
+    fitted(split, config, on_epoch=lambda epoch: (states.append(epoch.state()), whole.append(epoch.losses)))
+    fitted(split, config, on_epoch=lambda epoch: rest.append(epoch.losses), state=states[0])
+    assert rest == whole[1:]
+
+
+def test_passes_leave_the_line_as_it_is(split):
+    one = learning(split)
+    one.draw_line(split[0])
+    line = one.network.line.weight.detach().clone()
+    one.pass_over(split[0])
+    assert torch.equal(one.network.line.weight, line)
+    assert one.network.line.weight.grad is None
+
+
 def test_a_state_does_not_change_when_the_training_goes_on(split):
     states = []
     fitted(split, on_epoch=lambda epoch: states.append(epoch.state()))

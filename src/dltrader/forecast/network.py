@@ -134,7 +134,8 @@ class LSTMForecasterConfig(ForecasterConfig):
             units = Units.from_mapping(description["units"])
             temperature = Temperature.from_mapping(description["temperature"])
             horizon_bars = int(description["horizon_bars"])
-            network = self.build(n_features, units)
+            with torch.random.fork_rng(devices=[]):  # its first weights are thrown away, and cost the caller no draws
+                network = self.build(n_features, units)
             network.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             if isinstance(error, BundleError):

@@ -75,7 +75,9 @@ class Learning:
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
-        """Begin with an optimizer that remembers nothing."""
+        """Begin with an optimizer that remembers nothing, and a line that passes leave as it is."""
+        # Its gradient, which no optimizer clears, would pile up from step to step and count where norms are clipped.
+        self.network.line.requires_grad_(requires_grad=False)
         self.optimizer = torch.optim.AdamW(
             [*self.network.encoder.parameters(), *self.network.heads.parameters()],
             lr=self.config.learning_rate,
@@ -193,7 +195,7 @@ class Learning:
 
     def draw_line(self, train: Samples) -> None:
         """Fit the line through the newest bar, alone, to its least loss; later passes leave it as it is."""
-        line = self.network.line
+        line = self.network.line.requires_grad_(requires_grad=True)
         newest = torch.from_numpy(train.features[train.rows])  # (n, features)
         optimizer = torch.optim.LBFGS(
             line.parameters(), max_iter=LINE_STEPS, tolerance_grad=1e-6, line_search_fn="strong_wolfe"
@@ -208,6 +210,8 @@ class Learning:
             return joint + pull
 
         optimizer.step(loss)  # type: ignore[no-untyped-call]
+        optimizer.zero_grad()
+        line.requires_grad_(requires_grad=False)
         self.average = weights_of(self.network)
         self.best = weights_of(self.network)
 
