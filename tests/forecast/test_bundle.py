@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dltrader.errors import BundleError, ConfigError, MissingExtraError
+from dltrader.errors import BundleError, MissingExtraError
 from dltrader.features import Pipeline
 from dltrader.files import sha256_of
 from dltrader.forecast import bundle
@@ -24,8 +24,6 @@ from market_bars import random_walk
 from planted_samples import cut, planted
 from small_forests import FEATURES, grown, kept
 
-DOCUMENTS = {"reference": {"x0": [0.1, 0.2]}}
-
 
 @pytest.fixture(scope="module")
 def forest():
@@ -34,7 +32,7 @@ def forest():
 
 @pytest.fixture(scope="module")
 def written(forest, tmp_path_factory):
-    return kept(tmp_path_factory.mktemp("bundles") / "lgb", *forest[:2], documents=DOCUMENTS)
+    return kept(tmp_path_factory.mktemp("bundles") / "lgb", *forest[:2])
 
 
 @pytest.fixture
@@ -51,7 +49,7 @@ def test_a_forecaster_comes_back_as_it_was(forest, written):
     loaded = load_forecaster(written)
     assert (loaded.config, loaded.pipeline) == (config, Pipeline(FEATURES).fit(random_walk(400)))
     assert (loaded.horizon_bars, loaded.instruments, loaded.interval) == (5, ("asset",), pd.Timedelta(days=1))
-    assert (loaded.window_bars, loaded.names, loaded.documents) == (2, ("log_return_1", "body", "range"), DOCUMENTS)
+    assert (loaded.window_bars, loaded.names) == (2, ("log_return_1", "body", "range"))
     windows = validation.windows(2)
     expected, found = forecaster.votes(windows), loaded.votes(windows)
     assert list(found) == ["5", "10"]
@@ -73,10 +71,10 @@ def test_the_network_is_kept_in_the_same_way(tmp_path):
     np.testing.assert_array_equal(found.probabilities, expected.probabilities)
 
 
-def test_it_holds_a_description_a_model_documents_and_their_checksums(written):
+def test_it_holds_a_description_a_model_and_their_checksums(written):
     assert files_of(written) == [
         "forecaster.json", MANIFEST, "model/forests.json", "model/importances.csv", "model/win_10.txt",
-        "model/win_5.txt", "reference.json",
+        "model/win_5.txt",
     ]  # fmt: skip
     listed = json.loads((written / MANIFEST).read_text())["files"]
     assert {name: entry["sha256"] for name, entry in listed.items()} == {
@@ -87,8 +85,8 @@ def test_it_holds_a_description_a_model_documents_and_their_checksums(written):
 def test_equal_trainings_write_equal_bytes_and_a_loaded_one_is_kept_alike(written, tmp_path):
     forecaster, config, _ = grown()
     loaded = load_forecaster(written)
-    again = kept(tmp_path / "again", forecaster, config, documents=DOCUMENTS)
-    once_more = kept(tmp_path / "more", loaded.forecaster, loaded.config, documents=loaded.documents)
+    again = kept(tmp_path / "again", forecaster, config)
+    once_more = kept(tmp_path / "more", loaded.forecaster, loaded.config)
     hashes = [sha256_of(each / MANIFEST) for each in (written, again, once_more)]
     assert hashes == [hashes[0]] * 3
 
@@ -148,7 +146,6 @@ def vouched_again(folder, name, change):
         (lambda values: values["forecaster"].update(horizons=[5]), "holds 2 forests"),
         (lambda values: values.pop("pipeline"), "no forecaster of this format"),
         (lambda values: values.update(interval="soon"), "no forecaster of this format"),
-        (lambda values: values.update(documents=["absent"]), r"absent\.json is missing"),
         (lambda values: values["pipeline"].update(names=["log_return", "body", "rsi_14"]), "does not fit"),
     ],
 )
@@ -190,13 +187,6 @@ def test_what_is_not_there_or_no_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match="nothing else vouches"):
         load_forecaster(tmp_path / "empty")
-
-
-@pytest.mark.parametrize("name", ["forecaster", "manifest", "../outside", "Upper", ""])
-def test_documents_have_names_of_their_own(forest, tmp_path, name):
-    with pytest.raises(ConfigError, match="cannot be named"):
-        kept(tmp_path / "lgb", *forest[:2], documents={name: {}})
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_windows_of_another_shape_are_refused(written):

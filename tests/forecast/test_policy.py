@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import backtrader as bt
@@ -161,6 +162,13 @@ def test_a_member_that_fails_is_left_out_and_named():
     assert told.opinion.failed == {"broken": "RuntimeError: out of order"}
     assert told.opinion.probabilities.tolist() == pytest.approx([0.8, 0.1, 0.1])
     assert told.decision.weight == pytest.approx(0.8, abs=1e-6)
+
+
+def test_a_backtest_tells_once_of_a_member_that_fails(caplog):
+    policy = telling_ensemble({"broken": raising, "sure": always(0.8, 0.1, 0.1)})
+    backtest(policy, random_walk(60), benchmark=False)
+    [told] = caplog.messages
+    assert re.fullmatch(r"broken of .* cannot vote \(RuntimeError: out of order\); the others decide without it", told)
 
 
 def test_a_missing_member_is_named_and_leaves_its_weight_to_the_others():

@@ -81,6 +81,7 @@ def test_a_missing_member_is_named_and_the_others_vote(mixed, copied):
     shutil.rmtree(copied / "members" / "lgb")
     read = load_ensemble(copied)
     assert read.missing == ("lgb",)
+    assert read.name == f"{mixed.name} without lgb"
     assert read.models == ("lstm", "ppo")
     observation = {"market": np.zeros((4, 3), np.float32), "account": np.zeros(2, np.float32)}
     told = read.consult(observation).opinion
@@ -88,6 +89,7 @@ def test_a_missing_member_is_named_and_the_others_vote(mixed, copied):
     assert told.weights == {"lstm": 0.5, "ppo": 0.5}
     kept = load_ensemble(save_ensemble(read, copied.parent / "smaller"))
     assert kept.missing == ("lgb",)
+    assert kept.name == read.name
     assert kept.consult(observation).opinion.missing == ("lgb_2d", "lgb_3d")
 
 

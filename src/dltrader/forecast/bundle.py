@@ -2,7 +2,6 @@
 
     forecaster.json   its configuration, fitted features, horizon, interval and instruments
     model/            what the forecaster wrote of itself
-    NAME.json         further documents that belong to it
     manifest.json     the checksums of all of these, which are verified before any is parsed
 
 Equal trainings write equal bytes: nothing in a bundle tells the time.
@@ -11,15 +10,14 @@ Equal trainings write equal bytes: nothing in a bundle tells the time.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dltrader.errors import BundleError, ConfigError, DLTraderError
+from dltrader.errors import BundleError, DLTraderError
 from dltrader.features import FittedPipeline
 from dltrader.files import new_folder, write_json
 from dltrader.forecast.forecasters import FORECASTERS, Forecaster, ForecasterConfig, Windows
@@ -28,8 +26,6 @@ from dltrader.forecast.vote import Vote
 
 FORMAT = 1
 DESCRIPTION, MODEL = "forecaster.json", "model"
-DOCUMENT = re.compile(r"[a-z][a-z0-9_]*")
-TAKEN = {Path(DESCRIPTION).stem, Path(MANIFEST).stem}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +39,6 @@ class TrainedForecaster:
         horizon_bars: That of side, movement and risk.
         instruments: Names of the instruments that it was trained on.
         interval: Median time between their bars.
-        documents: Further plain values that belong to it, by name.
     """
 
     config: ForecasterConfig
@@ -52,7 +47,6 @@ class TrainedForecaster:
     horizon_bars: int
     instruments: tuple[str, ...]
     interval: pd.Timedelta
-    documents: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def window_bars(self) -> int:
@@ -88,7 +82,6 @@ def save_forecaster(
     horizon_bars: int,
     instruments: Sequence[str],
     interval: pd.Timedelta,
-    documents: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a forecaster as a bundle, in place of an older one if there is one.
 
@@ -100,26 +93,14 @@ def save_forecaster(
         horizon_bars: That of side, movement and risk.
         instruments: Names of the instruments that it was trained on.
         interval: Median time between their bars.
-        documents: Name -> plain values, each kept as NAME.json: what training leaves for later, such as how its
-            features were spread.
 
     Returns:
         The folder.
-
-    Raises:
-        ConfigError: A document's name is no word in lower case, or taken.
     """
-    folder, documents = Path(folder), documents or {}
-    for name in documents:
-        if not DOCUMENT.fullmatch(name) or name in TAKEN:
-            raise ConfigError(
-                f"a document cannot be named {name!r}; take a word in lower case, not {' or '.join(sorted(TAKEN))}"
-            )
+    folder = Path(folder)
     with new_folder(folder) as filling:
         (filling / MODEL).mkdir()
         forecaster.save(filling / MODEL)
-        for name, values in documents.items():
-            write_json(filling / f"{name}.json", values)
         write_json(
             filling / DESCRIPTION,
             {
@@ -129,7 +110,6 @@ def save_forecaster(
                 "horizon_bars": horizon_bars,
                 "instruments": list(instruments),
                 "interval": pd.Timedelta(interval).isoformat(),
-                "documents": sorted(documents),
             },
         )
         write_manifest(filling)
@@ -166,7 +146,6 @@ def load_forecaster(folder: str | Path) -> TrainedForecaster:
             horizon_bars=int(description["horizon_bars"]),
             instruments=tuple(description["instruments"]),
             interval=pd.Timedelta(description["interval"]),
-            documents={name: _read(folder / f"{name}.json") for name in description["documents"]},
         )
     except (BundleError, ImportError):
         raise

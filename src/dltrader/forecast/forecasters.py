@@ -91,6 +91,13 @@ class ForecasterConfig(NamedConfig, ABC):
         """Fewer cannot teach it anything."""
         return 200
 
+    def require_installed(self) -> None:
+        """See that the libraries are there that it learns with.
+
+        Raises:
+            MissingExtraError: One is not.
+        """
+
     @abstractmethod
     def fit(
         self,

@@ -22,7 +22,7 @@ def as_ensemble(policy: EnsemblePolicy | TrainedPolicy) -> EnsemblePolicy:
     Its model is called after its learner, such as ppo.
 
     Raises:
-        BundleError: Its actions do not tell of buying and selling one instrument.
+        ConfigError: Its actions do not tell of buying and selling one instrument.
     """
     if isinstance(policy, EnsemblePolicy):
         return policy

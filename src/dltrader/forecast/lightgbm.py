@@ -77,6 +77,14 @@ class LightGBMConfig(ForecasterConfig):
             raise ConfigError(f"horizons must grow, each listed once, were {list(self.horizons)}")
         return self
 
+    def require_installed(self) -> None:
+        """See that LightGBM is there.
+
+        Raises:
+            MissingExtraError: It is not.
+        """
+        library()
+
     def fit(
         self,
         train: Samples,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +22,8 @@ from dltrader.forecast.sight import TOLERANCE
 from dltrader.forecast.trading import Account, Action, Decision, TradingConfig, decide, trading_env
 from dltrader.forecast.vote import Vote
 from dltrader.forecast.voting import Opinion, Weighting, pool
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,11 @@ class EnsemblePolicy:
         return tuple(model for member in self.members for model in member.models)
 
     @cached_property
+    def _told(self) -> set[str]:
+        """Models whose failure has been told of."""
+        return set()
+
+    @cached_property
     def _volatility(self) -> int:
         """The column of the volatility of the recent past."""
         return self.pipeline.names.index(self.trading.volatility.label)
@@ -154,6 +162,8 @@ class EnsemblePolicy:
     ) -> tuple[npt.NDArray[np.float32], EnsembleState]:
         """The weight for one observation or a batch, as `dltrader.agents.Policy` says; nothing is drawn.
 
+        Nobody reads the opinion here, so a model that cannot vote is told of once, through `logging`.
+
         Returns:
             (1,) or (batch, 1) float32, and the state to keep.
 
@@ -165,6 +175,10 @@ class EnsemblePolicy:
         single = np.ndim(observation["market"]) == 2
         batch = {key: np.asarray(observation[key])[np.newaxis] for key in observation} if single else observation
         each, kept = self._consulted(batch, state, episode_start)
+        for model, reason in each[0][0].failed.items():
+            if model not in self._told:
+                self._told.add(model)
+                logger.warning("%s of %s cannot vote (%s); the others decide without it", model, self.name, reason)
         weights = np.array([[decision.weight] for _, decision in each], np.float32)  # (batch, 1)
         return (weights[0] if single else weights), kept
 

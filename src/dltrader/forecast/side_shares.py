@@ -3,7 +3,7 @@
 A trade wins or loses, and each side comes more or less often with either: P(side) = p P(side | won) + (1 - p)
 P(side | lost). What came with a loss depends on how unlikely the win was, for where prices are to fall far, selling
 would have paid, and where they are to stand still, nothing. So these shares are a multinomial logistic function of the
-logit of p, learned from the labels of training. Where buy is what wins, P(buy) is p.
+logit of p, learned from the labels of training. Where buy is what wins, P(buy) is nearly p.
 """
 
 from __future__ import annotations

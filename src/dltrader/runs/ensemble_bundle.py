@@ -78,7 +78,7 @@ def save_ensemble(policy: EnsemblePolicy, folder: str | Path, *, reference: Feat
 def load_ensemble(folder: str | Path) -> EnsemblePolicy:
     """Read an ensemble from a bundle; unpickles nothing, runs no code from it, and parses only what is vouched for.
 
-    Members whose folders are not there are `missing`.
+    Members whose folders are not there are `missing`, and its name says so, in every title and table.
 
     Raises:
         BundleError: The bundle is missing, altered or of another format, has no member left, or members were trained on
@@ -91,17 +91,17 @@ def load_ensemble(folder: str | Path) -> EnsemblePolicy:
     try:
         entries, missing = dict(description["members"]), [str(name) for name in description["missing"]]
         members = _members(folder / MEMBERS, entries)
-        missing += [name for name in entries if name not in members]
+        gone = [name for name in entries if name not in members]
         return EnsemblePolicy.of(
             list(members.values()),
             Weighting.from_mapping(description["weighting"]),
             TradingConfig.from_mapping(description["trading"]),
-            name=str(description["name"]),
+            name=str(description["name"]) + (f" without {', '.join(gone)}" if gone else ""),
             env_config=EnvConfig.from_mapping(description["env"]),
             pipeline=FittedPipeline.from_mapping(description["pipeline"]),
             instruments=tuple(description["instruments"]),
             interval=_read(description["interval"]),
-            missing=missing,
+            missing=[*missing, *gone],
         )
     except (BundleError, ImportError):
         raise
@@ -156,7 +156,6 @@ def _save(member: Member, folder: Path) -> dict[str, Any]:
             horizon_bars=trained.horizon_bars,
             instruments=trained.instruments,
             interval=trained.interval,
-            documents=trained.documents,
         )
         return {"kind": "forecaster", "sha256": sha256_of(folder / MANIFEST)}
     if isinstance(member, PolicyMember):

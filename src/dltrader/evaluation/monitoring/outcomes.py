@@ -12,7 +12,7 @@ from dltrader.envs.contract import Costs
 from dltrader.forecast.labels import LabelsConfig, label_table
 from dltrader.forecast.vote import SIDES
 
-STANDINGS = KNOWN, PENDING, UNMATCHED = ("known", "pending", "unmatched")
+KNOWN, PENDING, UNMATCHED = ("known", "pending", "unmatched")
 """What there is to be said of a prediction: its label is there; it is not yet; or the bars have none of that time."""
 
 
