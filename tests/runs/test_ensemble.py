@@ -58,6 +58,10 @@ def test_the_policy_of_a_member_sees_what_all_see_and_acts_in_its_own_way():
             "trades one instrument at a time; set data.trade to apart",
         ),
         ({"members.ensemble": {"name": "lightgbm", "window_bars": 3}}, r"^members\.ensemble would be called what all"),
+        (
+            {"members.lgb_5d": PPO, "members.lgb.horizons": [5, 30]},
+            r"^members\.lgb_5d is called as one of the models of members\.lgb may be",
+        ),
         ({"env.window_bars": 3}, r"^members\.lstm reads 4 bars at a time, and env\.window_bars is 3; set that to"),
         ({"env.action": "buy_sell_hold"}, r"^env\.action is buy_sell_hold, and an ensemble trades weights"),
         ({"folds": {"horizon_bars": 5, "purge_bars": 2}}, "horizon_bars 5 is longer than purge_bars 2"),

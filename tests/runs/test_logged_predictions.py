@@ -43,13 +43,16 @@ def test_lines_that_are_no_predictions_are_counted_and_passed_over(tmp_path):
         spoiled(first, answer={key: value for key, value in answer.items() if key != "symbol"}),
         spoiled(first, answer=answer | {"confidence_score": "much"}),
         spoiled(first, answer=answer | {"ensemble_recommendation": "KEEP"}),
-        spoiled(first, answer=answer | {"ppo_buy_prob": 10**400}),
+        spoiled(first, answer=answer | {"ppo_buy_prob": 10**400}, interval="P9D"),
         spoiled(first, latency_ms="long"),
+        spoiled(first, features={"x": 10**400}),
+        spoiled(first, answer=answer | {"models_missing": 3}),
     ]
-    path.write_text("\n".join([first, *bad, "", second]))
+    path.write_text("\n".join([first, *bad[:3], "", second, *bad[3:]]))
     read = read_predictions(path)
-    assert len(read.table) == 2
-    assert read.unreadable == 10
+    assert len(read.table) == len(read.features) == 2
+    assert read.unreadable == 12
+    assert read.origin["interval"] == "P1DT0H0M0S"
     assert read.problems == (
         "log.jsonl line 2: no JSON",
         "log.jsonl line 3: format None, this version of dltrader reads 1",

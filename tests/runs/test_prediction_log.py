@@ -116,6 +116,21 @@ def test_a_full_disk_loses_the_line_and_not_the_answer(tmp_path, monkeypatch):
     log.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be renamed there")
+def test_a_log_whose_folder_is_away_for_a_while_goes_on_when_it_is_back(tmp_path):
+    path = tmp_path / "logs" / "log.jsonl"
+    log = log_to(path, range(60, 61))
+    predictor = EnsemblePredictor(voters(), watch=log)
+    path.parent.rename(tmp_path / "away")
+    for row in (61, 62):
+        predictor.predict(snapshot(voters(), row, form="features"))
+    assert log.lost == 2
+    (tmp_path / "away").rename(path.parent)
+    predictor.predict(snapshot(voters(), 63, form="features"))
+    log.close()
+    assert [line["bar"][:10] for line in lines_of(path)] == ["2001-03-02", "2001-03-05"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="folders are opened otherwise there")
 def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path):
     with pytest.raises(RunError, match=r"cannot write the prediction log .*; name another with --log FILE"):

@@ -5,6 +5,7 @@ A single forecaster is an ensemble of one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -101,6 +102,13 @@ class EnsembleConfig(Experiment):
                 "actions of policies in their own members.NAME.env"
             )
         for name, member in self.forecasters.items():
+            models = re.compile(rf"{name}_[0-9]+[a-z]+")  # one a horizon, such as lgb_5d
+            same = next((other for other in self.members if models.fullmatch(other)), None)
+            if same is not None and len(member.horizons) > 1:
+                raise ConfigError(
+                    f"members.{same} is called as one of the models of members.{name} may be, which has one a horizon; "
+                    "give it another name"
+                )
             if member.window_bars > self.env.window_bars:
                 raise ConfigError(
                     f"members.{name} reads {member.window_bars} bars at a time, and env.window_bars is "

@@ -72,18 +72,21 @@ def read_predictions(path: str | Path) -> LoggedPredictions:
     last: dict[str, Any] = {}
     for where, line in _lines(files):
         try:
-            last = _record(line)
-            rows.append(_row(last))
-            features.append(last["features"])
+            record = _record(line)
+            row, seen = _row(record), {name: float(value) for name, value in record["features"].items()}
         except (ValueError, OverflowError) as error:
             unreadable += 1
             problems += [f"{where}: {error}"] if len(problems) < TOLD else []
+            continue
+        rows.append(row)
+        features.append(seen)
+        last = record
     if not rows:
         raise RunError(f"{path} holds no prediction{f' ({problems[0]})' if problems else ''}; name another log")
     table = pd.DataFrame(rows)
     table["bar"] = _times(path, table["bar"].tolist())
     origin = {key: last.get(key) for key in ("labels", "costs", "interval")}
-    missing = tuple(last["answer"].get("models_missing", ()))
+    missing = tuple(map(str, last["answer"].get("models_missing") or ()))
     return LoggedPredictions(table, pd.DataFrame(features), origin, missing, unreadable, tuple(problems))
 
 
@@ -162,6 +165,7 @@ ASKED: Mapping[str, Callable[[Any], bool]] = {
     "agreement_score": _is_number,
     "target_weight": _is_number,
     "models_failed": lambda value: value is None or isinstance(value, dict),
+    "models_missing": lambda value: value is None or isinstance(value, list),
 }
 """What an answer must hold, and how that is told."""
 

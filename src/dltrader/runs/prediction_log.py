@@ -164,8 +164,10 @@ class PredictionLog:
         self._open_again()
 
     def _open_again(self) -> None:
+        # The new one first: where it cannot be opened, what is held stays a file of this log and of nobody else.
+        opened = _opened(self.path)
         os.close(self._file)
-        self._file = _opened(self.path)
+        self._file = opened
 
 
 def record_of(prediction: Predicted, origin: Origin) -> dict[str, Any]:
