@@ -42,6 +42,16 @@ def test_what_is_wrong_ends_with_1(tmp_path, bars):
     assert json.loads(numbers.stdout)["predictions"]["known"] == 60
 
 
+def test_what_is_not_known_yet_is_a_dash(tmp_path, bars):
+    log_to(tmp_path / "log.jsonl", range(156, 158)).close()
+    result = dltrader("monitor", tmp_path / "log.jsonl", "--bars", bars, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    [recommended] = [line for line in result.stdout.splitlines() if "recommendation" in line and "│" in line]
+    assert recommended.replace(" ", "") == "\N{BOX DRAWINGS LIGHT VERTICAL}".join(
+        ["", "recommendation", "0", *["\N{EN DASH}"] * 5, ""]
+    )
+
+
 def test_predictions_are_logged_elsewhere_or_nowhere_on_request(tmp_path):
     run = run_of(tmp_path / "voters")
     line = json.dumps(snapshot(voters(), 60))

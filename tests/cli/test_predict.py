@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -75,6 +76,37 @@ def test_another_program_can_wait_for_each_answer(run):
             assert json.loads(process.stdout.readline())["timestamp"] == snapshot(voters(), row)["timestamp"]
         process.stdin.close()
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize("every", ["0", "inf", "nan"])
+def test_to_ask_a_source_never_or_without_a_pause_is_refused(every):
+    result = predict("x", "--bars", "sample:AAPL", "--follow", "--every", every)
+    assert result.exit_code == 2
+    assert "Invalid value for '--every'" in result.output
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_a_closed_stream_is_told_of_in_one_line(run, stream):
+    # Where the program that starts it has closed a stream, Python has None in its place.
+    code = (
+        f"import sys; sys.{stream} = None; sys.argv[1:] = ['predict', {str(run)!r}]; import dltrader.cli as c; c.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"ConfigError: {stream} is closed, and snapshots in and answers out need it; give it a file or a pipe"
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only some systems have a disk that is always full")
+def test_a_full_disk_is_told_of_in_one_line(run):
+    command = [sys.executable, "-m", "dltrader", "predict", str(run), "--no-log"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, input="nonsense\n", stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "RunError: snapshots are not read or answers not written any more: No space left on device"
+    ]
 
 
 def test_a_folder_that_is_no_run_is_told_of(tmp_path):

@@ -127,3 +127,15 @@ def test_numbers_out_of_range_are_refused(run, wrong):
 def test_a_folder_that_is_no_run_is_said(tmp_path):
     with pytest.raises(RunError):
         monitor(tmp_path, BARS)
+
+
+def test_bars_of_another_interval_are_refused(run):
+    weekly = BARS.iloc[::7]
+    with pytest.raises(BarsError, match="bars come every 7d, and predictions were made on bars of 1d"):
+        monitor(run.path, weekly)
+
+
+def test_a_folder_that_cannot_be_made_is_told_of(run, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"cannot make the folder .*file: File exists; choose another --out"):
+        monitor(run.path, BARS, out=tmp_path / "file")

@@ -54,6 +54,17 @@ def test_every_line_is_answered_and_a_bad_one_does_not_stop_the_next():
     assert [answers[0], answers[-1]] == [predictor.predict(each).to_mapping() for each in (good[0], good[2])]
 
 
+def test_what_is_wrong_is_told_in_few_words_however_long_the_line_is():
+    policy = ensemble()
+    good = snapshot(policy, 60)
+    [many, late], _ = told(
+        EnsemblePredictor(policy), good | {"recent_actions": ["BUY"] * 10_001}, good | {"timestamp": "x" * 100_000}
+    )
+    assert many["error"].startswith("SnapshotError: recent_actions must have at most 10000 items, was ['BUY', 'BUY'")
+    assert many["error"].endswith("null: as they were answered")
+    assert all(len(each["error"]) < 4_100 for each in (many, late))
+
+
 def test_an_answer_without_all_models_is_not_complete():
     policy = ensemble({"trend": by_last_return, "broken": broken})
     [answer], complete = told(EnsemblePredictor(policy), snapshot(policy, 60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,9 +69,13 @@ def print_monitoring(found: Monitoring) -> None:
     for heading in ("", "bars", "came true", "said", "Brier", "base rate's", "ECE"):
         table.add_column(heading, justify="right" if heading else "left")
     for row in found.scores.to_dict("records"):
-        numbers = [f"{row[name]:.3f}" for name in ("brier", "base_brier", "calibration_error")]
+        numbers = [_number(row[name]) for name in ("brier", "base_brier", "calibration_error")]
         name = str(row["question"] if row["model"] == ENSEMBLE else f"{row['model']} {row['question']}").replace(
             "_", " "
         )
         table.add_row(name, count(row["bars"]), percent(row["hit_rate"]), percent(row["said"]), *numbers)
     console.print(table)
+
+
+def _number(value: float) -> str:
+    return "\N{EN DASH}" if math.isnan(value) else f"{value:.3f}"

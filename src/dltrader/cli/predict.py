@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dltrader.errors import ConfigError
+from dltrader.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from dltrader.workflows.predict_lines import Reply
@@ -42,7 +42,13 @@ def predict(
     ] = False,
     every: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0.01, help="With --bars --follow, how often to ask it.", show_default="60"),
+        typer.Option(
+            metavar="SECONDS",
+            min=0.01,
+            max=86_400,
+            help="With --bars --follow, how often to ask it; once a day at least.",
+            show_default="60",
+        ),
     ] = None,
     log: Annotated[
         Path | None,
@@ -79,6 +85,7 @@ def predict(
 
     if log is not None and no_log:
         raise ConfigError("--log and --no-log contradict each other; leave one out")
+    _require_streams(reads=bars is None)
 
     from dltrader.runs import Run
     from dltrader.workflows.predict import EnsemblePredictor
@@ -95,6 +102,13 @@ def predict(
         raise typer.Exit(1)
 
 
+def _require_streams(*, reads: bool) -> None:
+    """See that there is somewhere to write, and to read from: Python has None for a stream that was closed."""
+    closed = [name for name in (["stdin"] if reads else []) + ["stdout"] if getattr(sys, name) is None]
+    if closed:
+        raise ConfigError(f"{closed[0]} is closed, and snapshots in and answers out need it; give it a file or a pipe")
+
+
 def _schema(runs: list[Path]) -> object:
     from dltrader.forecast.schema import schema_of
 
@@ -106,15 +120,21 @@ def _schema(runs: list[Path]) -> object:
 
 
 def _write(replies: Iterable[Reply]) -> bool:
-    """Write replies as they come; whether all are complete."""
+    """Write replies as they come; whether all are complete.
+
+    Raises:
+        RunError: Answers cannot be written, because the disk is full, or snapshots not be read.
+    """
     complete = True
     try:
         for reply in replies:
             sys.stdout.write(reply.line + "\n")
             sys.stdout.flush()
             complete &= reply.complete
-    except BrokenPipeError:  # who read has gone: there is nobody to tell
+    except OSError as error:
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered finds no pipe either
-        return False
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered finds no way out either
+        if isinstance(error, BrokenPipeError):  # who read has gone: there is nobody to tell
+            return False
+        raise RunError(f"snapshots are not read or answers not written any more: {error.strerror}") from None
     return complete

@@ -63,7 +63,7 @@ def train(
     """Train a policy, an ensemble with its members, or several of either; Ctrl-C ends early, --resume goes on.
 
     Several run in processes of their own, here or on Ray: one that fails is shown with its log, the others go on, the
-    exit code is 1. So do the members of an ensemble.
+    exit code is 1. So do the members of an ensemble, which is not there without one of them: the exit code is then 2.
     """
     if resume is not None:
         if any(option is not None for option in (out, seeds, time_limit, ray)):

@@ -9,15 +9,16 @@ from typing import Any
 import pandas as pd
 
 from dltrader.data import load_bars
-from dltrader.data.bars import Bars, times_of
+from dltrader.data.bars import Bars, median_gap, times_of
 from dltrader.envs.contract import Costs
 from dltrader.envs.market import instrument_of
 from dltrader.errors import BarsError, ConfigError, RunError
 from dltrader.evaluation.monitoring.monitoring import WINDOW, Monitoring, monitored
 from dltrader.evaluation.monitoring.outcomes import UNMATCHED
 from dltrader.files import write_json, write_text
-from dltrader.forecast.horizons import horizon_bars
+from dltrader.forecast.horizons import horizon_bars, horizon_name
 from dltrader.forecast.labels import LabelsConfig
+from dltrader.forecast.sight import TOLERANCE
 from dltrader.forecast.vote import SIDES
 from dltrader.plotting import plot_monitoring, save_figure
 from dltrader.registry import did_you_mean
@@ -55,9 +56,9 @@ def monitor(
         out: A folder for `monitoring.json`, `predictions.csv` and `monitoring.png`; None: nothing is written.
 
     Raises:
-        RunError: There is no log, no prediction in it, or no such run.
+        RunError: There is no log, no prediction in it, no such run, or no folder to write to can be made.
         SourceError: The bars cannot be had.
-        BarsError: They break the rules of bars, or are not those that were predicted.
+        BarsError: They break the rules of bars, are of another interval, or are not those that were predicted.
         ConfigError: The log has no predictions on that instrument, or a number is out of range.
         BundleError: The reference of training is damaged.
     """
@@ -66,6 +67,8 @@ def monitor(
     path, opened = _where(Path(log), run)
     logged = read_predictions(path)
     frame = load_bars(bars) if isinstance(bars, str) else bars
+    interval = _interval(logged.origin)
+    _require_interval(frame, interval)
     chosen = (logged.table["symbol"] == _symbol(logged, bars, symbol)).to_numpy()
     table = logged.table[chosen].reset_index(drop=True)
     labels, costs = _asked(logged.origin, opened, horizon)
@@ -75,7 +78,7 @@ def monitor(
         frame,
         labels=labels,
         costs=costs,
-        wins=_wins(table, logged.origin.get("interval")),
+        wins=_wins(table, interval),
         models=_models(table),
         reference=load_reference(opened.path / POLICY) if isinstance(opened, EnsembleRun) else None,
         window=window,
@@ -98,9 +101,15 @@ def write_monitoring(monitoring: Monitoring, folder: str | Path) -> list[Path]:
 
     Returns:
         The files.
+
+    Raises:
+        RunError: The folder cannot be made.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the folder {folder}: {error.strerror}; choose another --out") from None
     write_json(folder / NUMBERS, monitoring.to_mapping())
     write_text(folder / TABLE, monitoring.predictions.to_csv(index=False, lineterminator="\n"))
     save_figure(plot_monitoring(monitoring), folder / PICTURE)
@@ -156,16 +165,31 @@ def _asked(origin: Mapping[str, Any], run: Run | None, horizon: int | None) -> t
     return (labels if horizon is None else labels.model_copy(update={"horizon_bars": horizon})), costs
 
 
-def _wins(table: pd.DataFrame, interval: str | None) -> dict[str, int]:
+def _interval(origin: Mapping[str, Any]) -> pd.Timedelta | None:
+    """From one bar to the next, of those that the models learned from; None where the log does not know."""
+    interval = origin.get("interval")
+    try:
+        return None if interval is None else pd.Timedelta(interval)
+    except ValueError:
+        raise RunError(f"the interval of the log is {interval!r}, and ISO 8601 is read; name another log") from None
+
+
+def _require_interval(bars: Bars, interval: pd.Timedelta | None) -> None:
+    """See that bars are those of predictions: five others may be a week where five minutes were foretold."""
+    if interval is None or len(bars) < 2:
+        return
+    found = median_gap(times_of(bars))
+    if not 1 / TOLERANCE < found / interval < TOLERANCE:
+        told, expected = horizon_name(1, found), horizon_name(1, interval)
+        raise BarsError(f"bars come every {told}, and predictions were made on bars of {expected}; give bars of those")
+
+
+def _wins(table: pd.DataFrame, interval: pd.Timedelta | None) -> dict[str, int]:
     """Name -> horizon in bars, of the probabilities of wins in a log: "win_5d" of the column win_5d_prob."""
     if interval is None:
         return {}
-    try:
-        gap = pd.Timedelta(interval)
-    except ValueError:
-        raise RunError(f"the interval of the log is {interval!r}, and ISO 8601 is read; name another log") from None
     names = [column.removesuffix("_prob") for column in table.columns if column.startswith("win_")]
-    found = {name: horizon_bars(name.removeprefix("win_"), gap) for name in names}
+    found = {name: horizon_bars(name.removeprefix("win_"), interval) for name in names}
     return {name: bars for name, bars in found.items() if bars is not None}
 
 

@@ -20,6 +20,9 @@ from dltrader.workflows.predict import EnsemblePredictor
 MOST_BYTES = 1 << 25
 """A longer line is refused and passed over, a part at a time: it must not fill the memory. 10 000 bars take 2 MB."""
 
+MOST_SAID = 4_000
+"""Characters of what is wrong with a line: a value that is repeated may be as long as the line itself."""
+
 
 class Reply(NamedTuple):
     """What is written for a line.
@@ -95,6 +98,8 @@ def _reply(ask: Callable[[], Any], **place: int) -> Reply:
 
 def _refused(error: Exception, **place: int) -> Reply:
     said = " ".join(str(error).split())
+    if len(said) > MOST_SAID:  # what was found stands first, what is right last
+        said = f"{said[: MOST_SAID // 2]} … {said[-MOST_SAID // 2 :]}"
     return Reply(json.dumps({**place, "error": f"{type(error).__name__}: {said}"}), complete=False)
 
 
