@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 import dltrader
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.data import load_bars
-from dltrader.errors import BarsError, BundleError, ConfigError, RunError
+from dltrader.errors import BarsError, BundleError, ConfigError, MissingExtraError, RunError
 from dltrader.files import sha256_of
 from dltrader.forecast.policy import EnsemblePolicy
 from dltrader.forecast.scores import log_loss
@@ -30,6 +31,7 @@ from dltrader.workflows.many import train_many
 from dltrader.workflows.member_jobs import votes_in
 from dltrader.workflows.resume import resume
 from dltrader.workflows.running import ThisProcess
+from dltrader.workflows.subjects import of_run
 from dltrader.workflows.train import train
 from small_ensembles import PPO, ensemble, with_policy
 
@@ -47,6 +49,13 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def forecasters(tmp_path_factory):
     return train(ensemble(), out=tmp_path_factory.mktemp("forecasters") / "run", jobs=1)
+
+
+def test_an_evaluation_says_which_members_are_not_there_any_more(forecasters, tmp_path):
+    assert of_run(forecasters).notes == ()
+    part = shutil.copytree(forecasters.path, tmp_path / "part")
+    shutil.rmtree(part / "policy" / "members" / "lstm")
+    assert of_run(Run.open(part)).notes == ("without lstm, not there any more: the other members decide",)
 
 
 def test_members_vote_and_the_run_is_one_that_opens_as_any_other(trained):
@@ -282,3 +291,10 @@ def test_what_belongs_to_the_training_of_a_policy_is_refused(trained, tmp_path):
         train(policy, begin_with=trained, out=tmp_path / "run")
     with pytest.raises(ConfigError, match=r"^jobs is for the training of an ensemble, and this is that of a policy"):
         train("ppo_mlp", jobs=2)
+
+
+def test_a_library_that_is_not_installed_is_told_of_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(MissingExtraError, match=r"LightGBM is not installed; run: pip install"):
+        train(ensemble(), out=tmp_path / "run", jobs=1)
+    assert not (tmp_path / "run").exists()

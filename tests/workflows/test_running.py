@@ -11,7 +11,7 @@ def doubled(number):
     if number < 0:
         raise ConfigError(f"{number} is negative")
     if number == 0:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("by\nnought")
     return 2 * number
 
 
@@ -29,11 +29,11 @@ def test_what_is_raised_on_purpose_is_an_outcome_and_the_next_goes_on(tmp_path):
     ]
 
 
-def test_all_else_ends_it(tmp_path):
-    running = outcomes([1, 0, 3], tmp_path)
-    assert next(running).value == 2
-    with pytest.raises(ZeroDivisionError):
-        next(running)
+def test_what_was_not_meant_is_one_too_and_its_log_says_where_it_was_raised(tmp_path):
+    found = [(one.status, one.value, one.error) for one in outcomes([1, 0, 3], tmp_path)]
+    assert found == [("finished", 2, None), ("failed", None, "ZeroDivisionError: by nought"), ("finished", 6, None)]
+    assert [file.name for file in tmp_path.iterdir()] == ["0.log"]
+    assert "in doubled" in (tmp_path / "0.log").read_text()
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def train_ensemble(
         BarsError: The bars break their rules, are too few, or have one label only.
         RunError: The folder is already there, or a member failed.
         BundleError: A policy that was trained before was trained on other features.
+        MissingExtraError: The library that a member learns with is not installed.
     """
     experiment, frames, seen = bars_for(EnsembleConfig.load(config, overrides), bars, context)
     at_once, chosen = _running(jobs, executor)

@@ -69,7 +69,10 @@ class EnsemblePlan:
             BarsError: The bars are too few, or have one label only.
             RunError: There is no such run, or it has no policy.
             BundleError: A policy was trained on other features.
+            MissingExtraError: The library that a member learns with is not installed.
         """
+        for forecaster in experiment.forecasters.values():
+            forecaster.require_installed()
         own = Lesson.of(experiment, frames, context)
         models = [model for name in experiment.members for model in _models(experiment, name, own.interval)]
         if not isinstance(experiment.vote.weights, str):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 from dltrader.errors import ConfigError, DLTraderError
+from dltrader.files import write_text
 from dltrader.workflows.jobs import Executor, Job, Outcome
 from dltrader.workflows.progress import JobsProgress
 
@@ -67,7 +69,7 @@ class ThisProcess:
         plugins: Sequence[str],
         started: Callable[[Job], None] | None,
     ) -> Generator[Outcome, None, None]:
-        """Make the calls; what they raise on purpose is an outcome, all else goes on."""
+        """Make the calls; what they raise is an outcome, and a log keeps where what was not meant was raised."""
         del at_once, time_limit, plugins
         for job in jobs:
             if started is not None:
@@ -75,8 +77,10 @@ class ThisProcess:
             began = time.monotonic()
             try:
                 value = job.function(job.argument)
-            except DLTraderError as error:
-                why = f"{type(error).__name__}: {error}"
+            except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from their turn
+                if not isinstance(error, DLTraderError):
+                    write_text(job.log, traceback.format_exc())
+                why = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 yield Outcome(job, "failed", time.monotonic() - began, error=why)
             else:
                 yield Outcome(job, "finished", time.monotonic() - began, value=value)

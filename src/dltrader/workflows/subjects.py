@@ -89,8 +89,9 @@ def of_run(run: Run) -> Subject:
     Raises:
         RunError: It has none.
     """
-    run.policy()  # before anything else is done
-    return Subject("run", run.path, run.config, (_trader(run),))
+    missing = getattr(run.policy(), "missing", ())  # before anything else is done
+    notes = (f"without {', '.join(missing)}, not there any more: the other members decide",) if missing else ()
+    return Subject("run", run.path, run.config, (_trader(run),), notes=notes)
 
 
 def of_runs(path: Path, runs: Sequence[Run], left_out: Sequence[Mapping[str, Any]] = ()) -> Subject:
