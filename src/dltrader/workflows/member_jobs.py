@@ -26,13 +26,14 @@ from dltrader.forecast.vote_table import read_votes, vote_table, votes_of, writt
 from dltrader.runs import Run
 from dltrader.runs.ensemble import EnsembleConfig, RunMember
 from dltrader.runs.ensemble import PolicyMember as TrainedMember
-from dltrader.runs.run import FINISHED
+from dltrader.runs.ensemble_run import MEMBER_RUN
+from dltrader.runs.run import CURVE, FINISHED
 from dltrader.runs.state import drop_state, load_state, save_state
 from dltrader.workflows.lesson import Lesson
 from dltrader.workflows.resume_policy import resume_policy
 from dltrader.workflows.train_policy import train_policy
 
-VOTES, CURVE, FORECASTER, STATE, POLICY_RUN = "votes.csv", "training.csv", "forecaster", "state", "run"
+VOTES, FORECASTER, STATE = "votes.csv", "forecaster", "state"
 PARTS = ("validation", "test")
 
 KEEP_EVERY_SECONDS = 10.0
@@ -104,7 +105,7 @@ def member_in(folder: Path, name: str, lesson: Lesson) -> Member:
     member = lesson.experiment.members[name]
     if isinstance(member, ForecasterConfig):
         return ForecasterMember(name, load_forecaster(folder / FORECASTER))
-    run = Run.open(member.run if isinstance(member, RunMember) else folder / POLICY_RUN)
+    run = Run.open(member.run if isinstance(member, RunMember) else folder / MEMBER_RUN)
     return PolicyMember(name, policy_of(run, name))
 
 
@@ -126,7 +127,7 @@ def _trained(order: Order, lesson: Lesson, folder: Path) -> Member:
     if isinstance(member, ForecasterConfig):
         return ForecasterMember(order.member, _forecaster(member, lesson, folder))
     if isinstance(member, TrainedMember):
-        _policy(order, lesson, folder / POLICY_RUN)
+        _policy(order, lesson, folder / MEMBER_RUN)
     return member_in(folder, order.member, lesson)
 
 
