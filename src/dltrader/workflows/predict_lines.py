@@ -89,8 +89,6 @@ def replies_to_bars(
 def _reply(ask: Callable[[], Any], **place: int) -> Reply:
     try:
         answer = ask()
-    except DLTraderError as error:
-        return _refused(error, **place)
     except Exception as error:  # noqa: BLE001 - a feature of the user's own may raise anything: the next line is answered
         return _refused(error, **place)
     return Reply(answer.to_json(), not answer.failed)
