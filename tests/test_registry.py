@@ -9,11 +9,11 @@ from dltrader.agents import AGENTS, BASELINES
 from dltrader.data import SOURCES
 from dltrader.envs.actions import ACTIONS
 from dltrader.envs.rewards import REWARDS
-from dltrader.errors import ConfigError, UnknownNameError
+from dltrader.errors import BundleError, ConfigError, MissingExtraError, UnknownNameError
 from dltrader.evaluation.result import PLOTS
 from dltrader.features import FEATURES, SCALINGS
 from dltrader.nn import EXTRACTORS
-from dltrader.registry import Registry, did_you_mean
+from dltrader.registry import Registry, built_here, did_you_mean
 
 REGISTRIES = {
     "ACTIONS": ACTIONS,
@@ -112,3 +112,27 @@ def test_listing_agents_extractors_and_schemes_loads_no_torch_and_no_backtrader(
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (
+            UnknownNameError("unknown agent 'mine'"),
+            "here does not fit this installation: unknown agent 'mine'",
+        ),
+        (KeyError("env"), "here is no policy of this format: 'env'"),
+        (OSError("torn"), "here is no policy of this format: torn"),
+        (BundleError("altered"), "altered"),
+    ],
+)
+def test_what_cannot_be_built_is_one_error_in_one_line(raised, words):
+    with pytest.raises(BundleError) as found, built_here("policy", "here", unreadable=(OSError,)):
+        raise raised
+    assert str(found.value).startswith(words)
+    assert "\n" not in str(found.value)
+
+
+def test_a_library_that_is_not_installed_is_told_of_as_such():
+    with pytest.raises(MissingExtraError), built_here("policy", "here"):
+        raise MissingExtraError("LightGBM", "forecast")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Generic, TypeVar, cast
 
-from dltrader.errors import ConfigError, UnknownNameError
+from dltrader.errors import BundleError, ConfigError, DLTraderError, UnknownNameError
 
 T = TypeVar("T")
 
@@ -72,3 +73,30 @@ class Registry(Mapping[str, T], Generic[T]):
     def name_of(self, entry: object) -> str | None:
         """The name under which an object is registered, or None."""
         return next((name for name in self if self[name] is entry), None)
+
+
+@contextmanager
+def built_here(kind: str, folder: object, *, unreadable: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Build something from what a folder says of it: whatever does not fit is told of in one line.
+
+    Args:
+        kind: What is built, in words: "policy".
+        folder: Where it is described.
+        unreadable: Further errors by which a file says that it is none of its format.
+
+    Raises:
+        BundleError: The folder names something that is not registered here, or describes nothing of the kind.
+        MissingExtraError: The library that reads it is not installed.
+    """
+    malformed: tuple[type[Exception], ...] = (AttributeError, KeyError, TypeError, ValueError, *unreadable)
+    try:
+        yield
+    except (BundleError, ImportError):
+        raise
+    except DLTraderError as error:
+        raise BundleError(
+            f"{folder} does not fit this installation: {error}; register what is your own before, on the command line "
+            "with dltrader --plugin MODULE"
+        ) from None
+    except malformed as error:
+        raise BundleError(f"{folder} is no {kind} of this format: {error}") from None

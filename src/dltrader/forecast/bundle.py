@@ -17,12 +17,13 @@ from typing import Any
 
 import pandas as pd
 
-from dltrader.errors import BundleError, DLTraderError
+from dltrader.errors import BundleError
 from dltrader.features import FittedPipeline
 from dltrader.files import new_folder, write_json
 from dltrader.forecast.forecasters import FORECASTERS, Forecaster, ForecasterConfig, Windows
 from dltrader.forecast.manifest import MANIFEST, require_vouched, write_manifest
 from dltrader.forecast.vote import Vote
+from dltrader.registry import built_here
 
 FORMAT = 1
 DESCRIPTION, MODEL = "forecaster.json", "model"
@@ -136,7 +137,7 @@ def load_forecaster(folder: str | Path) -> TrainedForecaster:
             f"{folder / DESCRIPTION} has format {description.get('format')!r}, this dltrader reads {FORMAT}; "
             "use the version that wrote it"
         )
-    try:
+    with built_here("forecaster", folder):
         config = FORECASTERS[description["forecaster"]["name"]].from_mapping(description["forecaster"])
         pipeline = FittedPipeline.from_mapping(description["pipeline"])
         return TrainedForecaster(
@@ -147,15 +148,6 @@ def load_forecaster(folder: str | Path) -> TrainedForecaster:
             instruments=tuple(description["instruments"]),
             interval=pd.Timedelta(description["interval"]),
         )
-    except (BundleError, ImportError):
-        raise
-    except DLTraderError as error:
-        raise BundleError(
-            f"{folder} does not fit this installation: {error}; register what is your own before, on the command line "
-            "with dltrader --plugin MODULE"
-        ) from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{folder} is no forecaster of this format: {error}") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

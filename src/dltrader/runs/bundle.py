@@ -22,9 +22,10 @@ from safetensors.torch import load_file, save_file
 from dltrader.agents.config import AGENTS
 from dltrader.agents.trained import TrainedPolicy
 from dltrader.envs.contract import EnvConfig
-from dltrader.errors import BundleError, DLTraderError
+from dltrader.errors import BundleError
 from dltrader.features import FittedPipeline
 from dltrader.files import new_folder, sha256_of, write_json
+from dltrader.registry import built_here
 
 FORMAT = 1
 DESCRIPTION, WEIGHTS = "policy.json", "weights.safetensors"
@@ -76,7 +77,7 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
             f"{weights} is truncated or altered: its sha256 is {found[:12]}…, "
             f"policy.json says {description['weights_sha256'][:12]}…; copy the folder again"
         )
-    try:
+    with built_here("policy", folder, unreadable=(SafetensorError,)):
         name = description["agent"]["name"]
         policy = TrainedPolicy.build(
             AGENTS[name].from_mapping(description["agent"]),
@@ -86,15 +87,6 @@ def load_policy(folder: str | Path) -> TrainedPolicy:
             load_file(weights),
             _interval(description.get("interval")),
         )
-    except BundleError:
-        raise
-    except DLTraderError as error:
-        raise BundleError(
-            f"{folder} does not fit this installation: {error}; register what is your own before, on the command line "
-            "with dltrader --plugin MODULE"
-        ) from None
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
-        raise BundleError(f"{folder} is no policy of this format: {error}") from None
     for kind, built in (("observation", policy.observation_space), ("action", policy.action_space)):
         if str(built) != description.get(f"{kind}_space"):
             raise BundleError(

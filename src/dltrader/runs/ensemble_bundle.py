@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from dltrader.envs.contract import EnvConfig
-from dltrader.errors import BundleError, DLTraderError
+from dltrader.errors import BundleError
 from dltrader.evaluation.monitoring.drift import FeatureReference
 from dltrader.features import FittedPipeline
 from dltrader.files import json_text, new_folder, sha256_of, write_json
@@ -29,6 +29,7 @@ from dltrader.forecast.members import ForecasterMember, Member, PolicyMember
 from dltrader.forecast.policy import EnsemblePolicy
 from dltrader.forecast.trading import TradingConfig
 from dltrader.forecast.voting import Weighting
+from dltrader.registry import built_here
 from dltrader.runs.bundle import checksum_of, load_policy, save_policy
 from dltrader.runs.ensemble import MEMBER_NAME
 
@@ -88,7 +89,7 @@ def load_ensemble(folder: str | Path) -> EnsemblePolicy:
     folder = Path(folder)
     description = _description(folder / DESCRIPTION)
     _require_reference(folder, description)
-    try:
+    with built_here("ensemble", folder):
         entries, missing = dict(description["members"]), [str(name) for name in description["missing"]]
         members = _members(folder / MEMBERS, entries)
         gone = [name for name in entries if name not in members]
@@ -103,15 +104,6 @@ def load_ensemble(folder: str | Path) -> EnsemblePolicy:
             interval=_read(description["interval"]),
             missing=[*missing, *gone],
         )
-    except (BundleError, ImportError):
-        raise
-    except DLTraderError as error:
-        raise BundleError(
-            f"{folder} does not fit this installation: {error}; register what is your own before, on the command line "
-            "with dltrader --plugin MODULE"
-        ) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{folder} is no ensemble of this format: {error}") from None
 
 
 def load_reference(folder: str | Path) -> FeatureReference | None:
