@@ -113,6 +113,20 @@ def test_the_standard_error_is_that_of_paths_drawn_anew():
     assert np.mean(errors) == pytest.approx(np.std(fractions, ddof=1), rel=0.3)
 
 
+def test_a_hidden_signal_is_scored_by_its_estimate_which_takes_the_luck_out_and_nothing_else():
+    task = Hidden(noise=10.0)
+    paths = task.sample(np.random.default_rng(8), 400, 1000, 256)
+    best = solve(task)
+    positions = best.positions(paths)
+    found = task.performance(paths, positions)
+    lucky = task.performance(paths, positions) + ((paths.signal - task.expected(paths)) * positions).mean(axis=1)
+    assert (lucky - found).mean() == pytest.approx(0.0, abs=3.0 * (lucky - found).std() / 20.0)
+    assert found.mean() == pytest.approx(best.value, abs=3.0 * found.std() / 20.0)
+    assert found.std() < 0.3 * lucky.std()
+    # A policy that sees the signal itself would be worth more than any that may be: luck is all that it would have.
+    assert task.performance(paths, np.sign(paths.signal)).mean() < best.value
+
+
 def test_paths_are_common_and_differ_from_those_of_other_seeds():
     task = Discrete(psi=2)
     assert common_paths(task) is common_paths(task)

@@ -90,8 +90,8 @@ def _discrete(task: Discrete, fineness: int) -> Solution:
 
 
 def _hidden(task: Hidden, fineness: int) -> Solution:
-    seen = Filter(SIGNAL, task.noise)
-    return _linear(task, seen.law, np.asarray(task.levels), psi=task.psi, per_sd=100 * fineness, seen=seen)
+    law, levels = task.filter.law, np.asarray(task.levels)
+    return _linear(task, law, levels, psi=task.psi, per_sd=100 * fineness, seen=task.filter)
 
 
 def _linear(

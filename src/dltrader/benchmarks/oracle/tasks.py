@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from dltrader.benchmarks.oracle.kalman import Filter
 from dltrader.benchmarks.oracle.signals import SIGNAL, Array, Paths
 from dltrader.config import NamedConfig
 from dltrader.envs.actions import ActionScheme
@@ -108,11 +109,16 @@ class Task(NamedConfig, ABC):
         """The price at which what is shown begins, where the task is played through prices."""
         return np.full_like(shown, START_PRICE)
 
+    def expected(self, paths: Paths) -> Array:
+        """What a unit is expected to earn over each step, (n_paths, steps), of all that was shown before it."""
+        return paths.signal
+
     def performance(self, paths: Paths, positions: Array, money: Array | None = None) -> Array:
         """What positions (n_paths, steps) are worth on each path: (n_paths,) mean reward per step.
 
-        The expected return of a unit counts, p, not what was paid: that has the same mean, and where p is hidden far
-        more noise.
+        What a unit was expected to earn counts, not what was paid. A position depends on nothing else than what was
+        shown, so that the mean is the same (Rao 1945, Blackwell 1947), and where the signal is hidden in noise the
+        luck of the paths is gone from it.
 
         Args:
             paths: The market.
@@ -120,8 +126,8 @@ class Task(NamedConfig, ABC):
             money: (n_paths, steps) gained with them, as an account says; None: as the task says.
         """
         gained = self.money(paths.paid, before(positions), positions) if money is None else money
-        expected = gained - (paths.paid - paths.signal) * positions
-        return np.asarray(self.worth(expected, positions).mean(axis=1))
+        without_luck = gained - (paths.paid - self.expected(paths)) * positions
+        return np.asarray(self.worth(without_luck, positions).mean(axis=1))
 
     @property
     def actions(self) -> ActionScheme:
@@ -248,7 +254,7 @@ class Discrete(Task):
 class Hidden(Task):
     """As `discrete`, but p is hidden: at t the noisy returns y_s = p_s + noise η_s of s < t are seen.
 
-    A unit is paid the noisy return, as a market would; `Paths.signal` holds what it is expected to earn.
+    A unit is paid the noisy return, as a market would; `Paths.signal` holds p.
     """
 
     name: Literal["hidden"] = "hidden"
@@ -269,6 +275,15 @@ class Hidden(Task):
     def costs(self) -> Costs:
         """In proportion to the move."""
         return costs_of(per_unit=self.psi)
+
+    @property
+    def filter(self) -> Filter:
+        """What tells most of the signal from its noise."""
+        return Filter(SIGNAL, self.noise)
+
+    def expected(self, paths: Paths) -> Array:
+        """The estimates of the Kalman filter."""
+        return self.filter.estimates(paths.shown)[:, paths.history - 1 : -1]
 
     def sample(self, generator: np.random.Generator, n_paths: int, steps: int, history: int) -> Paths:
         """The newest return shown at t is that of t - 1."""
