@@ -50,6 +50,15 @@ def test_one_that_is_too_sure_and_one_that_is_too_humble():
     assert (sentence.partition(":")[0], wrong) == ("less sure of itself than it could be", False)
 
 
+def test_of_members_that_never_agreed_nobody_knows_how_sure_they_were():
+    sentence, wrong = first(judged(said=np.nan))
+    assert sentence == (
+        "how sure it was is not known, for its members never agreed: of 200 recommendations 60.0% came true "
+        "(95 % interval 53.1% to 66.5%)"
+    )
+    assert wrong
+
+
 def test_labels_that_overlap_count_as_fewer():
     sentence, wrong = first(judged(said=0.75), horizon=10)
     assert "keeps its word" in sentence

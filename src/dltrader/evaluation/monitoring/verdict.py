@@ -48,7 +48,7 @@ class Record:
     Attributes:
         count: Of the recommendations.
         hit: The share that came true, with its interval.
-        said: Mean probability that was given to them.
+        said: Mean probability that was given to them; nan where no two members ever agreed, for then none is known.
     """
 
     count: int
@@ -76,9 +76,8 @@ class Record:
     def text(self) -> str:
         """What came and what was said, in words."""
         low, high = percent(self.hit.low), percent(self.hit.high)
-        return (
-            f"{percent(self.hit.estimate)} came true (95 % interval {low} to {high}), it had said {percent(self.said)}"
-        )
+        came = f"{percent(self.hit.estimate)} came true (95 % interval {low} to {high})"
+        return came if np.isnan(self.said) else f"{came}, it had said {percent(self.said)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,6 +187,8 @@ def _too_few(facts: Facts) -> Finding:
 def _answer(facts: Facts) -> Finding:
     record = facts.all
     of_all = f"of {record.count:,} recommendations {record.text}"
+    if np.isnan(record.said):
+        return Finding(f"how sure it was is not known, for its members never agreed: {of_all}", wrong=True)
     if record.too_sure:
         return Finding(f"too sure of itself: {of_all}", wrong=True)
     if record.too_humble:
