@@ -54,6 +54,14 @@ def test_every_line_is_answered_and_a_bad_one_does_not_stop_the_next():
     assert [answers[0], answers[-1]] == [predictor.predict(each).to_mapping() for each in (good[0], good[2])]
 
 
+def test_a_byte_order_mark_may_stand_before_the_first_line_alone():
+    policy = ensemble()
+    first, second = (b"\xef\xbb\xbf" + json.dumps(snapshot(policy, row)).encode() for row in (60, 61))
+    answers, complete = told(EnsemblePredictor(policy), first, second)
+    assert complete == [True, False]
+    assert answers[1]["error"].startswith("SnapshotError: not JSON")
+
+
 def test_what_is_wrong_is_told_in_few_words_however_long_the_line_is():
     policy = ensemble()
     good = snapshot(policy, 60)

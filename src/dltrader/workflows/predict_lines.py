@@ -6,6 +6,7 @@ not been there. Empty lines are passed over.
 
 from __future__ import annotations
 
+import codecs
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def replies(predictor: EnsemblePredictor, lines: BinaryIO) -> Iterator[Reply]:
 
     Args:
         predictor: Answers.
-        lines: UTF-8, each a snapshot.
+        lines: UTF-8, each a snapshot; a byte order mark, with which Windows begins files, may stand before the first.
     """
     for number, line in _lines(lines):
         if line is None:
@@ -107,7 +108,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     while line := stream.readline(MOST_BYTES + 1):
         number += 1
         if len(line) <= MOST_BYTES:
-            yield number, line
+            yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             continue
         while line and not line.endswith(b"\n"):
             line = stream.readline(MOST_BYTES)
