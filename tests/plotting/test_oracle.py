@@ -118,6 +118,11 @@ def test_each_panel_says_task_agent_fraction_and_interval():
     assert "position taken at each signal  ·  3 trainings  ·  interquartile mean and its 95% interval" in seen
 
 
+def test_the_heading_says_from_how_many_to_how_many_trainings_the_panels_show():
+    seen = words(draw([standing(seeds=5), standing(seeds=10)]))
+    assert "position taken at each signal  ·  5 to 10 trainings  ·  interquartile mean and its 95% interval" in seen
+
+
 def test_what_is_done_from_none_is_fainter_where_none_is_only_held_at_the_start():
     always = jumps(1.0)
     sometimes = always.copy()

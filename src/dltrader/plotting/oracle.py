@@ -89,8 +89,10 @@ def mappings_of(standings: Any) -> list[Mapping[str, Any]]:
 
 def facts(found: Sequence[Mapping[str, Any]]) -> str:
     """How to read the picture, in one line."""
-    trainings = max(len(one["fractions"]) for one in found)
-    parts = ["position taken at each signal", plural(trainings, "training")]
+    counts = {len(one["fractions"]) for one in found}
+    fewest, trainings = min(counts), max(counts)
+    apart = f"{fewest} to " if fewest < trainings else ""
+    parts = ["position taken at each signal", apart + plural(trainings, "training")]
     parts += ["interquartile mean and its 95% interval"] if trainings > 1 else []
     return "  ·  ".join(parts)
 
